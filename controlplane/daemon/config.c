@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The config loader: one table of keys per map, one reader per key.
+ */
+#include "config.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_port.h"
+#include "config_value.h"
+
+static const struct value_unit seconds[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+static const struct value_unit sizes[] = {
+	{"MB", 1000000}, {"GB", 1000000000}, {"TB", 1000000000000}, {"MiB", 1 << 20}, {"GiB", 1 << 30},
+};
+
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+
+/* --- scalars at the top ----------------------------------------------------------------------- */
+
+static bool is_name(const char *text, size_t max)
+{
+	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+
+	return n > 0 && n <= max && !text[n];
+}
+
+static void read_gateway(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config *c = object;
+
+	c->gateway = yaml_string(n, d);
+	if (c->gateway && !is_name(c->gateway, 63))
+		diag_add(d, SEV_ERROR, n->place,
+			 "a gateway's name has 1 to 63 letters, digits, dots, dashes or underscores");
+}
+
+/* A word of which only the first is built. */
+static void read_only_first(const struct yaml_node *n, const char *const *words, struct diags *d)
+{
+	int i = value_word(n, words, d);
+
+	if (i > 0)
+		diag_add(d, SEV_ERROR, n->place, "%s `%s` is not supported yet", n->key->text, words[i]);
+}
+
+static void read_engine(void *object, const struct yaml_node *n, struct diags *d)
+{
+	read_only_first(n, (const char *const[]){"dpdk", "nft", NULL}, d);
+}
+
+static void read_fail(void *object, const struct yaml_node *n, struct diags *d)
+{
+	read_only_first(n, (const char *const[]){"closed", "nft", NULL}, d);
+}
+
+static void read_clock(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config *c = object;
+
+	c->clock_trusted = value_word(n, (const char *const[]){"kernel", "trusted", NULL}, d) == 1;
+}
+
+/* --- protected, management -------------------------------------------------------------------- */
+
+static void read_protected_prefix(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config *c = object;
+
+	if (c->n_protected == CONFIG_PREFIXES_MAX)
+		diag_add(d, SEV_ERROR, n->place, "more than %u protected prefixes", CONFIG_PREFIXES_MAX);
+	else if (value_prefix(n, false, &c->protected[c->n_protected], d))
+		c->n_protected++;
+}
+
+static void read_protected(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config *c = object;
+
+	c->has_protected = true;
+	value_list(n, read_protected_prefix, object, d);
+}
+
+static void check_address(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct cidr unused;
+
+	value_prefix(n, true, &unused, d);
+}
+
+static void check_string(void *object, const struct yaml_node *n, struct diags *d)
+{
+	yaml_string(n, d);
+}
+
+static void read_addresses(void *object, const struct yaml_node *n, struct diags *d)
+{
+	value_list(n, check_address, object, d);
+}
+
+static void read_from(void *object, const struct yaml_node *n, struct diags *d)
+{
+	value_list(n, check_string, object, d);
+}
+
+/* Checked only: the gateway's own traffic cannot be named by a policy yet, so nothing uses the values. */
+static void read_management(void *object, const struct yaml_node *n, struct diags *d)
+{
+	static const struct value_key keys[] = {{"addresses", true, read_addresses},
+						{"from", true, read_from}};
+
+	value_map(n, "management", keys, N(keys), object, d);
+}
+
+/* --- access ----------------------------------------------------------------------------------- */
+
+static void read_access_entry(struct config *c, enum api_role role, const struct yaml_node *n,
+			      struct diags *d)
+{
+	const char *text = yaml_string(n, d);
+	struct access_entry e = {.role = role, .name = text};
+
+	if (!text)
+		return;
+	if (strncmp(text, "group ", 6) == 0) {
+		e.group = true;
+		e.name = text + 6;
+	} else if (strncmp(text, "user ", 5) == 0) {
+		e.name = text + 5;
+	}
+	if (!is_name(e.name, 63))
+		diag_add(d, SEV_ERROR, n->place, "`%s` is not `NAME`, `user NAME` or `group NAME`", text);
+	else if (c->n_access == CONFIG_ACCESS_MAX)
+		diag_add(d, SEV_ERROR, n->place, "more than %u access entries", CONFIG_ACCESS_MAX);
+	else
+		c->access[c->n_access++] = e;
+}
+
+#define ACCESS_READER(name, role)                                                                            \
+	static void read_##name##_entry(void *object, const struct yaml_node *n, struct diags *d)            \
+	{                                                                                                    \
+		read_access_entry(object, role, n, d);                                                       \
+	}                                                                                                    \
+	static void read_##name(void *object, const struct yaml_node *n, struct diags *d)                    \
+	{                                                                                                    \
+		value_list(n, read_##name##_entry, object, d);                                               \
+	}
+ACCESS_READER(viewer, ROLE_VIEWER)
+ACCESS_READER(operator, ROLE_OPERATOR)
+ACCESS_READER(approver, ROLE_APPROVER)
+
+static void read_access(void *object, const struct yaml_node *n, struct diags *d)
+{
+	static const struct value_key keys[] = {
+		{"viewer", false, read_viewer},
+		{"operator", false, read_operator},
+		{"approver", false, read_approver},
+	};
+
+	value_map(n, "access", keys, N(keys), object, d);
+}
+
+/* --- records, timeouts ------------------------------------------------------------------------ */
+
+static void read_dir(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config *c = object;
+
+	c->dir = yaml_string(n, d);
+	if (c->dir && (c->dir[0] != '/' || strlen(c->dir) >= PATH_MAX / 2 || strpbrk(c->dir, "\n\r")))
+		diag_add(d, SEV_ERROR, n->place, "records.dir must be an absolute path");
+}
+
+static void read_max(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config *c = object;
+
+	value_quantity(n, sizes, N(sizes), 10000000, 1000000000000000, "500MB or 20GB", &c->records_max, d);
+}
+
+static void read_rate(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config *c = object;
+	uint64_t rate;
+
+	if (yaml_u64(n, 1, 10000000, &rate, d))
+		c->records_rate = (uint32_t)rate;
+}
+
+static void read_records(void *object, const struct yaml_node *n, struct diags *d)
+{
+	static const struct value_key keys[] = {
+		{"dir", false, read_dir},
+		{"max", false, read_max},
+		{"rate", false, read_rate},
+	};
+
+	value_map(n, "records", keys, N(keys), object, d);
+}
+
+static void read_seconds(uint32_t *out, const struct yaml_node *n, struct diags *d)
+{
+	uint64_t value;
+
+	if (value_quantity(n, seconds, N(seconds), 1, 7 * 86400, "30, 30s, 5m or 2h", &value, d))
+		*out = (uint32_t)value;
+}
+
+#define X(name, default_seconds)                                                                             \
+	static void read_##name(void *object, const struct yaml_node *n, struct diags *d)                    \
+	{                                                                                                    \
+		read_seconds(&((struct config *)object)->timeouts.name, n, d);                               \
+	}
+CONFIG_TIMEOUTS(X)
+#undef X
+
+static void read_timeouts(void *object, const struct yaml_node *n, struct diags *d)
+{
+	static const struct value_key keys[] = {
+#define X(name, default_seconds) {#name, false, read_##name},
+		CONFIG_TIMEOUTS(X)
+#undef X
+	};
+
+	value_map(n, "timeouts", keys, N(keys), object, d);
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+static void read_ports(void *object, const struct yaml_node *n, struct diags *d)
+{
+	value_list(n, config_port_read, object, d);
+}
+
+static const struct value_key top[] = {
+	{"gateway", true, read_gateway},
+	{"engine", false, read_engine},
+	{"ports", true, read_ports},
+	{"protected", false, read_protected},
+	{"management", false, read_management},
+	{"clock", false, read_clock},
+	{"fail", false, read_fail},
+	{"access", false, read_access},
+	{"records", false, read_records},
+	{"timeouts", false, read_timeouts},
+	{"join", false, value_unsupported},
+	{"routers", false, value_unsupported},
+};
+
+static void set_defaults(struct config *c)
+{
+	c->dir = CONFIG_STATE_DIR;
+	c->records_max = 20000000000;
+	c->records_rate = 100000;
+#define X(name, default_seconds) c->timeouts.name = default_seconds;
+	CONFIG_TIMEOUTS(X)
+#undef X
+}
+
+struct config *config_load(const char *name, const char *text, size_t len, struct diags *d)
+{
+	struct config *c = calloc(1, sizeof(*c));
+	const struct yaml_node *root;
+
+	if (!c) {
+		diag_add(d, SEV_ERROR, (struct place){.file = name}, "out of memory");
+		return NULL;
+	}
+	set_defaults(c);
+	c->tree = yaml_parse(name, text, len, d);
+	root = c->tree && d->n_errors == 0 ? yaml_root(c->tree)
+					   : NULL; /* half a file would seem to lack keys */
+	if (root)
+		value_map(root, "the config", top, N(top), c, d);
+	else if (d->n_errors == 0)
+		diag_add(d, SEV_ERROR, (struct place){.file = name}, "the config is empty");
+	if (root && d->n_errors == 0)
+		config_ports_check(c, yaml_get(root, "ports"), d);
+	if (root && !yaml_get(root, "access"))
+		c->access[c->n_access++] = (struct access_entry){.role = ROLE_APPROVER, .name = "root"};
+	if (d->n_errors == 0)
+		return c;
+	diags_sort(d);
+	config_free(c);
+	return NULL;
+}
+
+void config_free(struct config *c)
+{
+	if (!c)
+		return;
+	yaml_free(c->tree);
+	free(c);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The gateway's config: what is fixed between restarts. Everything else is policy.
+ *
+ * Strict: each unknown, unsupported, missing or contradictory key is a finding with its place. The config
+ * owns all that it points to. No files are read here but through the caller's text. Immutable after loading.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "access.h"
+#include "diag.h"
+#include "policy.h"
+
+#define CONFIG_PORTS_MAX    32u
+#define CONFIG_PORT_NAME    15u
+#define CONFIG_VLANS_MAX    64u
+#define CONFIG_ACCESS_MAX   64u
+#define CONFIG_PREFIXES_MAX 256u
+#define CONFIG_STATE_DIR    "/var/lib/cordon"
+
+enum port_role { PORT_ACCESS, PORT_TRUNK };
+enum port_side { PORT_INSIDE, PORT_OUTSIDE };
+enum port_trust { TRUST_DHCP = 1 << 0, TRUST_RA = 1 << 1 };
+
+struct config_port {
+	const char *name, *device;
+	uint16_t role, side; /* enum port_role, port_side */
+	uint16_t vlan;       /* access */
+	uint16_t native;     /* trunk; 0 none */
+	uint16_t vlans[CONFIG_VLANS_MAX];
+	size_t n_vlans;
+	unsigned trust; /* enum port_trust bits */
+	uint16_t mtu;
+	struct place place;
+};
+
+/* X(name, default): seconds, in the order of the dataplane's. */
+#define CONFIG_TIMEOUTS(X)                                                                                   \
+	X(tcp_syn, 30)                                                                                       \
+	X(tcp_established, 7200)                                                                             \
+	X(tcp_closing, 120)                                                                                  \
+	X(udp_first, 30)                                                                                     \
+	X(udp_answered, 180)                                                                                 \
+	X(icmp, 10)                                                                                          \
+	X(lease, 300)
+
+struct config_timeouts {
+#define X(name, seconds) uint32_t name;
+	CONFIG_TIMEOUTS(X)
+#undef X
+};
+
+struct config {
+	const char *gateway;
+	struct config_port ports[CONFIG_PORTS_MAX];
+	size_t n_ports;
+	struct cidr protected[CONFIG_PREFIXES_MAX];
+	size_t n_protected;
+	bool has_protected; /* written, even if empty */
+	bool clock_trusted;
+	struct access_entry access[CONFIG_ACCESS_MAX];
+	size_t n_access;
+	const char *dir; /* of state and records */
+	uint64_t records_max;
+	uint32_t records_rate;
+	struct config_timeouts timeouts;
+	struct yaml_tree *tree; /* all strings */
+};
+
+/* NULL if there was any error. */
+struct config *config_load(const char *name, const char *text, size_t len, struct diags *d);
+void config_free(struct config *c);
+
+/* cordon-dp's arguments for this config, one a line. `run_dir` may be NULL. */
+void config_print_dp_args(const struct config *c, const char *run_dir, FILE *out);

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ports: each key by itself first, then what the role demands and forbids, then what must differ between
+ * ports.
+ */
+#include "config_port.h"
+
+#include <string.h>
+
+#include "config_value.h"
+
+#define N(a)        (sizeof(a) / sizeof((a)[0]))
+#define MTU_DEFAULT 1500u
+
+static const char *const roles[] = {"access", "trunk", NULL};
+static const char *const sides[] = {"inside", "outside", NULL};
+static const char *const trusts[] = {"dhcp", "ra", NULL};
+
+static void read_name(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config_port *p = object;
+	const char *text = yaml_string(n, d);
+
+	if (!text)
+		return;
+	if (strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(text) || !text[0] ||
+	    strlen(text) > CONFIG_PORT_NAME)
+		diag_add(d, SEV_ERROR, n->place,
+			 "a port's name has 1 to %u lower-case letters, digits, dashes or underscores",
+			 CONFIG_PORT_NAME);
+	p->name = text;
+}
+
+static void read_device(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config_port *p = object;
+
+	p->device = yaml_string(n, d);
+	if (p->device && (!p->device[0] || strpbrk(p->device, " \t\r\n")))
+		diag_add(d, SEV_ERROR, n->place,
+			 "a device is a PCI address or a DPDK device string without spaces");
+}
+
+static void read_role(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config_port *p = object;
+
+	p->role = value_word(n, roles, d) == PORT_TRUNK ? PORT_TRUNK : PORT_ACCESS;
+}
+
+static void read_side(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config_port *p = object;
+
+	p->side = value_word(n, sides, d) == PORT_OUTSIDE ? PORT_OUTSIDE : PORT_INSIDE;
+}
+
+static uint16_t vlan_number(const struct yaml_node *n, struct diags *d)
+{
+	uint64_t vlan;
+
+	return yaml_u64(n, 1, 4094, &vlan, d) ? (uint16_t)vlan : 0;
+}
+
+static void read_vlan(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config_port *p = object;
+
+	p->vlan = vlan_number(n, d);
+}
+
+static void read_native(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config_port *p = object;
+
+	p->native = vlan_number(n, d);
+}
+
+static void read_vlans_item(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config_port *p = object;
+	uint16_t vlan = vlan_number(n, d);
+
+	if (!vlan)
+		return;
+	for (size_t i = 0; i < p->n_vlans; i++) {
+		if (p->vlans[i] == vlan) {
+			diag_add(d, SEV_ERROR, n->place, "VLAN %u is listed twice", vlan);
+			return;
+		}
+	}
+	if (p->n_vlans == CONFIG_VLANS_MAX)
+		diag_add(d, SEV_ERROR, n->place, "a trunk has at most %u VLANs", CONFIG_VLANS_MAX);
+	else
+		p->vlans[p->n_vlans++] = vlan;
+}
+
+static void read_vlans(void *object, const struct yaml_node *n, struct diags *d)
+{
+	value_list(n, read_vlans_item, object, d);
+}
+
+static void read_trust_item(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config_port *p = object;
+	int i = value_word(n, trusts, d);
+
+	if (i >= 0)
+		p->trust |= 1u << i;
+}
+
+static void read_trust(void *object, const struct yaml_node *n, struct diags *d)
+{
+	value_list(n, read_trust_item, object, d);
+}
+
+static void read_mtu(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config_port *p = object;
+	uint64_t mtu;
+
+	if (yaml_u64(n, 1280, 9600, &mtu, d))
+		p->mtu = (uint16_t)mtu;
+}
+
+static const struct value_key keys[] = {
+	{"name", true, read_name},  {"device", true, read_device}, {"role", true, read_role},
+	{"vlan", false, read_vlan}, {"vlans", false, read_vlans},  {"native", false, read_native},
+	{"side", true, read_side},  {"trust", false, read_trust},  {"mtu", false, read_mtu},
+};
+
+/* A key that the role demands (`must`) or does not have. */
+static void check_role_key(const struct yaml_node *n, const char *role, const char *key, bool must,
+			   struct diags *d)
+{
+	const struct yaml_node *value = yaml_get(n, key);
+
+	if (must && !value)
+		diag_add(d, SEV_ERROR, n->place, "a port with role %s needs the key `%s`", role, key);
+	if (!must && value)
+		diag_add(d, SEV_ERROR, value->key->place, "a port with role %s has no `%s`", role, key);
+}
+
+static void check_role(const struct config_port *p, const struct yaml_node *n, struct diags *d)
+{
+	bool trunk = p->role == PORT_TRUNK;
+
+	if (!yaml_get(n, "role"))
+		return;
+	check_role_key(n, roles[p->role], "vlan", !trunk, d);
+	if (!trunk) {
+		check_role_key(n, roles[p->role], "vlans", false, d);
+		check_role_key(n, roles[p->role], "native", false, d);
+		return;
+	}
+	check_role_key(n, roles[p->role], "vlans", true, d);
+	if (yaml_get(n, "vlans") && p->n_vlans == 0)
+		diag_add(d, SEV_ERROR, n->place, "a trunk needs at least one VLAN");
+	for (size_t i = 0; i < p->n_vlans; i++)
+		if (p->vlans[i] == p->native)
+			diag_add(d, SEV_ERROR, n->place, "VLAN %u is both native and tagged", p->native);
+}
+
+void config_port_read(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config *c = object;
+	struct config_port *p = &c->ports[c->n_ports];
+
+	if (c->n_ports == CONFIG_PORTS_MAX) {
+		diag_add(d, SEV_ERROR, n->place, "more than %u ports", CONFIG_PORTS_MAX);
+		return;
+	}
+	c->n_ports++;
+	p->place = n->place;
+	p->mtu = MTU_DEFAULT;
+	value_map(n, "a port", keys, N(keys), p, d);
+	if (n->type != YAML_MAP)
+		return;
+	check_role(p, n, d);
+	if (p->side == PORT_OUTSIDE && !yaml_get(n, "trust"))
+		p->trust = TRUST_DHCP | TRUST_RA;
+}
+
+void config_ports_check(const struct config *c, const struct yaml_node *ports, struct diags *d)
+{
+	if (c->n_ports == 0)
+		diag_add(d, SEV_ERROR, ports->place, "a gateway needs at least one port");
+	for (size_t i = 0; i < c->n_ports; i++) {
+		for (size_t k = 0; k < i; k++) {
+			const struct config_port *p = &c->ports[i], *q = &c->ports[k];
+
+			if (strcmp(p->name, q->name) == 0)
+				diag_add(d, SEV_ERROR, p->place, "two ports have the name `%s`", p->name);
+			if (strcmp(p->device, q->device) == 0)
+				diag_add(d, SEV_ERROR, p->place, "ports `%s` and `%s` have the same device",
+					 q->name, p->name);
+		}
+	}
+}
+
+/* --- cordon-dp's arguments -------------------------------------------------------------------- */
+
+static void print_port(const struct config_port *p, FILE *out)
+{
+	fprintf(out, "--port\nname=%s,role=%s,", p->name, roles[p->role]);
+	if (p->role == PORT_ACCESS)
+		fprintf(out, "vlan=%u,", p->vlan);
+	for (size_t i = 0; i < p->n_vlans; i++)
+		fprintf(out, "%s%u", i ? ":" : "vlans=", p->vlans[i]);
+	if (p->n_vlans > 0)
+		fputc(',', out);
+	if (p->native)
+		fprintf(out, "native=%u,", p->native);
+	fprintf(out, "side=%s,trust=%s%s%s,mtu=%u,device=%s\n", sides[p->side],
+		p->trust & TRUST_DHCP ? "dhcp" : "", p->trust == (TRUST_DHCP | TRUST_RA) ? ":" : "",
+		p->trust & TRUST_RA ? "ra" : "", p->mtu, p->device);
+}
+
+void config_print_dp_args(const struct config *c, const char *run_dir, FILE *out)
+{
+	if (run_dir)
+		fprintf(out, "--run-dir\n%s\n", run_dir);
+	fprintf(out, "--state\n%s\n--rate\n%u\n--clock\n%s\n", c->dir, c->records_rate,
+		c->clock_trusted ? "trusted" : "kernel");
+#define X(name, default_seconds) fprintf(out, "--timeout\n" #name "=%u\n", c->timeouts.name);
+	CONFIG_TIMEOUTS(X)
+#undef X
+	for (size_t i = 0; i < c->n_ports; i++)
+		print_port(&c->ports[i], out);
+}

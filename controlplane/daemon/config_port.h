@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ports of the gateway's config: reading, checking, and printing as cordon-dp's arguments.
+ */
+#pragma once
+
+#include "config.h"
+#include "yaml.h"
+
+/* Reader of one item of `ports`; object is the config. */
+void config_port_read(void *object, const struct yaml_node *n, struct diags *d);
+/* What concerns more than one port. */
+void config_ports_check(const struct config *c, const struct yaml_node *ports, struct diags *d);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * GET /metrics: Prometheus text. Counters of the live dataplane come straight from its ring file; the laws
+ * are the store's, summed over all instances.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "handlers.h"
+#include "ring.h"
+
+struct sums {
+#define X(name) uint64_t name;
+	RING_COUNTERS(X)
+#undef X
+	uint64_t dropped[RING_PORTS_MAX][REASON_COUNT];
+};
+
+static uint64_t load(const uint64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static void add_worker(struct sums *s, const struct ring_counters *c, uint32_t n_ports)
+{
+#define X(name) s->name += load(&c->name);
+	RING_COUNTERS(X)
+#undef X
+	for (uint32_t p = 0; p < n_ports; p++)
+		for (unsigned r = 0; r < REASON_COUNT; r++)
+			s->dropped[p][r] += load(&c->dropped[p][r]);
+}
+
+static void print_ring(FILE *out, const struct ring_file *f)
+{
+	struct sums *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return;
+	for (uint32_t w = 0; w < f->n_workers; w++)
+		add_worker(s, &ring_worker(f, w)->counters, f->n_ports);
+#define X(name) fprintf(out, "cordon_dp_" #name " %llu\n", (unsigned long long)s->name);
+	RING_COUNTERS(X)
+#undef X
+	for (uint32_t p = 0; p < f->n_ports; p++)
+		for (unsigned r = 0; r < REASON_COUNT; r++)
+			if (s->dropped[p][r] > 0)
+				fprintf(out, "cordon_dp_dropped{port=\"%.*s\",reason=\"%s\"} %llu\n",
+					(int)strnlen(f->header->port_name[p], RING_PORT_NAME),
+					f->header->port_name[p], reason_word(r),
+					(unsigned long long)s->dropped[p][r]);
+	free(s);
+}
+
+static void print_laws(FILE *out, const struct laws *l)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+		{"frames_in", l->frames_in},
+		{"frames_forwarded", l->forwarded},
+		{"frames_dropped", l->dropped},
+		{"decisions", l->decisions},
+		{"decisions_written", l->written},
+		{"decisions_aggregated", l->aggregated},
+		{"decisions_pending", l->pending},
+		{"decisions_lost", l->lost},
+		{"updates", l->updates},
+		{"updates_written", l->updates_written},
+		{"updates_pending", l->updates_pending},
+		{"updates_lost", l->updates_lost},
+		{"laws_closed", l->closed},
+		{"storing", l->storing},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		fprintf(out, "cordon_%s %llu\n", rows[i].name, (unsigned long long)rows[i].value);
+}
+
+static void print_daemon(FILE *out, struct daemon *d)
+{
+	struct bindings_count c = bindings_count(d->bindings);
+	const struct dp_hello *h = dp_last_hello(d->link.dp);
+	struct ring_file ring;
+
+	fprintf(out, "cordon_generation %u\ncordon_dp_connected %d\ncordon_dp_equal %d\n",
+		daemon_generation(d), dp_connected(d->link.dp), dp_connected(d->link.dp) && d->link.equal);
+	fprintf(out, "cordon_bindings %zu\ncordon_bindings_unknown %zu\ncordon_bindings_conflict %zu\n",
+		c.bound, c.unknown, c.conflict);
+	if (!dp_connected(d->link.dp) || ring_open(&ring, h->ring_path, false) < 0)
+		return;
+	print_ring(out, &ring);
+	ring_close(&ring);
+}
+
+void handle_metrics(void *ctx, const struct api_request *rq, struct api_answer *a)
+{
+	struct daemon *d = ctx;
+	struct laws laws;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out) {
+		answer_error(a, 500, CLI_INCOMPLETE, "out of memory", NULL, NULL, NULL);
+		return;
+	}
+	reader_laws(d->reader, &laws);
+	print_laws(out, &laws);
+	print_daemon(out, d);
+	fclose(out);
+	answer_text(a, 200, "text/plain; version=0.0.4; charset=utf-8", text, len);
+}

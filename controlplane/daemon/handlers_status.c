@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * GET /v1/status: everything a person wants to know first.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "handlers.h"
+#include "sql.h"
+
+#define PENDING_MANY 10000u
+
+/* --- engine ----------------------------------------------------------------------------------- */
+
+static json_t *ports_json(const struct daemon *d, const struct dp_hello *h)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < d->n_ports; i++) {
+		const struct config_port *p = NULL;
+
+		for (size_t k = 0; k < d->config->n_ports; k++)
+			if (strcmp(d->config->ports[k].name, d->ports[i].name) == 0)
+				p = &d->config->ports[k];
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:b, s:s, s:s}", "name", d->ports[i].name, "driver",
+					h->port_driver[i], "up", (int)(h->port_up >> i & 1), "side",
+					p && p->side == PORT_OUTSIDE ? "outside" : "inside", "role",
+					!p                      ? "unknown"
+					: p->role == PORT_TRUNK ? "trunk"
+								: "access"));
+	}
+	return list;
+}
+
+static const char *engine_state(const struct daemon *d, const struct dp_hello *h)
+{
+	if (!dp_connected(d->link.dp))
+		return "disconnected";
+	return h->generation == 0 ? "deny-all" : "forwarding";
+}
+
+static json_t *engine_json(const struct daemon *d)
+{
+	const struct dp_hello *h = dp_last_hello(d->link.dp);
+	bool connected = dp_connected(d->link.dp);
+	char digest[65], instance[17];
+
+	digest_text(h->digest, digest);
+	snprintf(instance, sizeof(instance), "%016llx", (unsigned long long)h->instance);
+	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:o, s:b, s:b, s:b, s:s}", "name", "dpdk",
+			 "state", engine_state(d, h), "generation", (json_int_t)h->generation, "digest",
+			 h->generation ? digest : "", "instance", h->instance ? instance : "", "pid",
+			 (json_int_t)h->pid, "workers", (json_int_t)h->n_workers, "ports", ports_json(d, h),
+			 "tap", (int)h->tap, "test_mode", (int)h->test_mode, "equal",
+			 (int)(connected && d->link.equal), "text", d->link.text);
+}
+
+/* --- identities, scopes, generation ----------------------------------------------------------- */
+
+static json_t *identities_json(const struct daemon *d)
+{
+	struct bindings_count c = bindings_count(d->bindings);
+
+	return json_pack("{s:I, s:I, s:I}", "bound", (json_int_t)c.bound, "unknown", (json_int_t)c.unknown,
+			 "conflict", (json_int_t)c.conflict);
+}
+
+static json_t *scopes_json(const struct daemon *d)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; d->active && d->active->rs && i < d->active->rs->n_scopes; i++)
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:s}", "id", d->active->rs->scopes[i].id, "mode",
+				  d->active->rs->scopes[i].mode == MODE_MONITOR ? "monitor" : "enforce"));
+	return list;
+}
+
+static void take_generation(void *ctx, sqlite3_stmt *row)
+{
+	json_object_update_new(ctx, json_pack("{s:s, s:s, s:s, s:o}", "digest", sql_text(row, 0), "author",
+					      sql_text(row, 1), "message", sql_text(row, 2), "active_since",
+					      json_time(sqlite3_column_int64(row, 3))));
+}
+
+static json_t *generation_json(struct daemon *d)
+{
+	json_t *g = json_pack("{s:I}", "number", (json_int_t)daemon_generation(d));
+
+	sql_each(d->journal.db, take_generation, g,
+		 "SELECT digest, author, message, active_ns FROM generation WHERE number = ?", "i",
+		 (int64_t)daemon_generation(d));
+	return g;
+}
+
+/* --- laws, records ---------------------------------------------------------------------------- */
+
+static void add_reason(void *ctx, sqlite3_stmt *row)
+{
+	json_object_set_new(ctx, sql_text(row, 0), json_integer(sqlite3_column_int64(row, 1)));
+}
+
+static json_t *reasons_json(struct daemon *d)
+{
+	json_t *reasons = json_object();
+	unsigned missing;
+	sqlite3 *db = store_query_db(d->store, 0, &missing);
+
+	if (db)
+		sql_each(db, add_reason, reasons,
+			 "SELECT reason, sum(count) FROM frames WHERE reason NOT IN ('', 'l2') GROUP BY "
+			 "reason ORDER BY 2 DESC",
+			 "");
+	return reasons;
+}
+
+static json_t *laws_json(struct daemon *d, const struct laws *l)
+{
+	json_t *laws = json_pack("{s:I, s:I, s:I, s:o}", "frames_in", (json_int_t)l->frames_in, "forwarded",
+				 (json_int_t)l->forwarded, "dropped", (json_int_t)l->dropped, "reasons",
+				 reasons_json(d));
+
+	json_object_update_new(laws, json_pack("{s:I, s:I, s:I, s:I, s:I}", "decisions",
+					       (json_int_t)l->decisions, "written", (json_int_t)l->written,
+					       "aggregated", (json_int_t)l->aggregated, "pending",
+					       (json_int_t)l->pending, "lost", (json_int_t)l->lost));
+	json_object_set_new(laws, "updates",
+			    json_pack("{s:I, s:I, s:I, s:I}", "updates", (json_int_t)l->updates, "written",
+				      (json_int_t)l->updates_written, "pending",
+				      (json_int_t)l->updates_pending, "lost", (json_int_t)l->updates_lost));
+	json_object_update_new(laws, json_pack("{s:b, s:I, s:s}", "closed", (int)l->closed, "in_hand",
+					       (json_int_t)l->in_hand, "text", l->text));
+	return laws;
+}
+
+static json_t *records_json(const struct daemon *d, const struct laws *l)
+{
+	DIR *dir = opendir(d->config->dir);
+	json_int_t bytes = 0, days = 0;
+	struct dirent *e;
+	struct stat st;
+
+	while (dir && (e = readdir(dir))) {
+		bool flows = strncmp(e->d_name, "flows-", 6) == 0;
+
+		if (!flows && strncmp(e->d_name, "control.db", 10) != 0)
+			continue;
+		if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			bytes += st.st_size;
+		days += flows && strlen(e->d_name) > 3 &&
+			strcmp(e->d_name + strlen(e->d_name) - 3, ".db") == 0;
+	}
+	if (dir)
+		closedir(dir);
+	return json_pack("{s:s, s:I, s:I, s:I, s:b}", "dir", d->config->dir, "bytes", bytes, "max",
+			 (json_int_t)d->config->records_max, "days", days, "storing",
+			 (int)(l->storing && !d->reader_error[0]));
+}
+
+/* --- what needs somebody's attention ---------------------------------------------------------- */
+
+static void attend(json_t *list, bool when, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void attend(json_t *list, bool when, const char *format, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (!when)
+		return;
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	json_array_append_new(list, json_string(text));
+}
+
+static json_t *attention_json(const struct daemon *d, const struct laws *l)
+{
+	bool connected = dp_connected(d->link.dp);
+	struct bindings_count c = bindings_count(d->bindings);
+	json_t *list = json_array();
+
+	attend(list, !connected, "the dataplane is not connected: %s", d->link.text);
+	attend(list, connected && !d->link.equal, "the dataplane does not hold the active generation: %s",
+	       d->link.text);
+	attend(list, connected && dp_last_hello(d->link.dp)->generation == 0,
+	       "no policy is in force: everything is denied");
+	attend(list, d->open_intent, "generation %u is prepared but not decided", d->open_intent);
+	attend(list, d->active && !d->active->rs,
+	       "generation %u no longer compiles with this version or config; commit a policy that does",
+	       daemon_generation(d));
+	attend(list, d->reader_error[0], "records are not stored: %s", d->reader_error);
+	attend(list, !l->storing && !d->reader_error[0], "records are not stored: %s", l->text);
+	attend(list, !l->closed, "the counts do not add up: %s", l->text);
+	attend(list, l->lost > 0, "%llu decisions have no record (lost)", (unsigned long long)l->lost);
+	attend(list, l->pending > PENDING_MANY, "%llu records wait to be stored",
+	       (unsigned long long)l->pending);
+	attend(list, c.conflict > 0, "%zu endpoints have contradicting evidence ($conflict)", c.conflict);
+	return list;
+}
+
+void handle_status(void *ctx, const struct api_request *rq, struct api_answer *a)
+{
+	struct daemon *d = ctx;
+	struct laws laws;
+
+	daemon_read_records(d);
+	reader_laws(d->reader, &laws);
+	handlers_answer(d, a, "status",
+			json_pack("{s:[o], s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "engines", engine_json(d),
+				  "identities", identities_json(d), "scopes", scopes_json(d), "laws",
+				  laws_json(d, &laws), "records", records_json(d, &laws), "attention",
+				  attention_json(d, &laws), "started", json_time(d->started_ns), "generation",
+				  generation_json(d)),
+			laws.lost == 0 && laws.closed, laws.lost);
+}

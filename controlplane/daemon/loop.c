@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The event loop, on sd-event. Without systemd the notifications go nowhere and the rest is the same.
+ */
+#include "loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+struct loop {
+	struct daemon *d;
+	struct api_server *server;
+	sd_event *event;
+	sd_event_source *dp; /* of the connection that is watched */
+	uint64_t dp_connection;
+	int64_t status_ms;
+};
+
+static int on_dp(sd_event_source *s, int fd, uint32_t revents, void *userdata);
+
+/* The connection comes and goes inside the daemon; watch the one there is. */
+static void watch_dp(struct loop *l)
+{
+	int fd = dp_fd(l->d->link.dp);
+
+	if (fd >= 0 && l->dp && l->dp_connection == dp_connection(l->d->link.dp))
+		return;
+	l->dp = sd_event_source_disable_unref(l->dp);
+	l->dp_connection = dp_connection(l->d->link.dp);
+	if (fd >= 0 && sd_event_add_io(l->event, &l->dp, fd, EPOLLIN, on_dp, l) < 0)
+		l->dp = NULL;
+}
+
+static int on_dp(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct loop *l = userdata;
+
+	daemon_dp_ready(l->d);
+	watch_dp(l);
+	return 0;
+}
+
+static int on_listen(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct loop *l = userdata;
+
+	api_server_accept(l->server, fd);
+	watch_dp(l);
+	return 0;
+}
+
+static int on_api(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct loop *l = userdata;
+
+	api_server_run(l->server);
+	watch_dp(l);
+	return 0;
+}
+
+static void tell_systemd(struct loop *l, int64_t now_ms)
+{
+	if (now_ms - l->status_ms < 1000)
+		return;
+	l->status_ms = now_ms;
+	sd_notifyf(0, "WATCHDOG=1\nSTATUS=generation %u, dataplane %s", daemon_generation(l->d),
+		   dp_connected(l->d->link.dp) ? "connected" : "not connected");
+}
+
+static int on_tick(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct loop *l = userdata;
+	uint64_t now;
+
+	daemon_tick(l->d);
+	api_server_tick(l->server);
+	watch_dp(l);
+	tell_systemd(l, mono_now_ms());
+	sd_event_now(l->event, CLOCK_MONOTONIC, &now);
+	sd_event_source_set_time(s, now + DAEMON_TICK_MS * 1000);
+	return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+static int add_sources(struct loop *l, int listen_fd)
+{
+	static const int signals[] = {SIGTERM, SIGINT};
+	sigset_t set;
+	int r;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < 2; i++)
+		sigaddset(&set, signals[i]);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	for (size_t i = 0; i < 2; i++) {
+		r = sd_event_add_signal(l->event, NULL, signals[i], NULL, NULL); /* NULL: leave the loop */
+		if (r < 0)
+			return r;
+	}
+	r = sd_event_add_io(l->event, NULL, listen_fd, EPOLLIN, on_listen, l);
+	if (r >= 0)
+		r = sd_event_add_io(l->event, NULL, api_server_epoll_fd(l->server), EPOLLIN, on_api, l);
+	if (r >= 0)
+		r = sd_event_add_time_relative(l->event, NULL, CLOCK_MONOTONIC, 0, 1000, on_tick, l);
+	return r;
+}
+
+int loop_run(struct daemon *d, struct api_server *server, int listen_fd)
+{
+	struct loop l = {.d = d, .server = server};
+	int r = sd_event_new(&l.event);
+
+	if (r < 0)
+		return r;
+	r = add_sources(&l, listen_fd);
+	if (r >= 0) {
+		sd_notify(0, "READY=1");
+		r = sd_event_loop(l.event);
+		sd_notify(0, "STOPPING=1");
+	}
+	sd_event_source_disable_unref(l.dp);
+	sd_event_unref(l.event);
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cordond: policy store, identities, transactions, evidence, API. Needs no capability; runs as any user that
+ * may write its state and run directories. Forwarding goes on without it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "handlers.h"
+#include "lock.h"
+#include "loop.h"
+#include "yaml.h"
+
+#define EXIT_USAGE 2
+#define EXIT_START 6
+
+enum task { TASK_RUN, TASK_CHECK, TASK_DP_ARGS };
+
+struct options {
+	enum task task;
+	const char *config, *run_dir, *catalogue;
+	bool run_dir_given;
+};
+
+static const char usage[] =
+	"usage: cordond --config FILE [--run-dir DIR] [--catalogue DIR] [--check | --dp-args]\n"
+	"\n"
+	"  --config FILE    the gateway's config\n"
+	"  --run-dir DIR    sockets and rings (default /run/cordon)\n"
+	"  --catalogue DIR  assessment catalogue\n"
+	"  --check          check the config and exit\n"
+	"  --dp-args        print cordon-dp's arguments for this config, one a line, and exit\n"
+	"  --version, --help\n";
+
+/* --- arguments -------------------------------------------------------------------------------- */
+
+static void say_and_exit(const char *text)
+{
+	fputs(text, stdout);
+	exit(0);
+}
+
+static bool parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option known[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"run-dir", required_argument, NULL, 'r'},
+		{"catalogue", required_argument, NULL, 'C'},
+		{"check", no_argument, NULL, 'k'},
+		{"dp-args", no_argument, NULL, 'd'},
+		{"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			o->config = optarg;
+			break;
+		case 'r':
+			o->run_dir = optarg;
+			o->run_dir_given = true;
+			break;
+		case 'C':
+			o->catalogue = optarg;
+			break;
+		case 'k':
+			o->task = TASK_CHECK;
+			break;
+		case 'd':
+			o->task = TASK_DP_ARGS;
+			break;
+		case 'v':
+			say_and_exit("cordond " CORDON_VERSION "\n");
+			break;
+		case 'h':
+			say_and_exit(usage);
+			break;
+		default:
+			return false;
+		}
+	}
+	return o->config && optind == argc;
+}
+
+static const char *default_catalogue(void)
+{
+	const char *from_env = getenv("CORDON_CATALOGUE");
+
+	return from_env && from_env[0] ? from_env : CORDON_CATALOGUE_DIR;
+}
+
+/* --- config ----------------------------------------------------------------------------------- */
+
+struct source {
+	const char *name;
+	char *text;
+	size_t len;
+};
+
+static int read_file(const char *path, struct source *s)
+{
+	FILE *f = fopen(path, "re");
+	int r = 0;
+
+	if (!f)
+		return -errno;
+	s->name = path;
+	s->text = malloc(YAML_SIZE_MAX);
+	if (!s->text)
+		r = -ENOMEM;
+	else
+		s->len = fread(s->text, 1, YAML_SIZE_MAX, f);
+	if (r == 0 && ferror(f))
+		r = -EISDIR;
+	if (r == 0 && s->len == YAML_SIZE_MAX)
+		r = -EFBIG;
+	fclose(f);
+	return r;
+}
+
+static const char *source_text(void *ctx, const char *file, size_t *len)
+{
+	const struct source *s = ctx;
+
+	*len = s->len;
+	return strcmp(file, s->name) == 0 ? s->text : NULL;
+}
+
+static struct config *load_config(const char *path)
+{
+	struct source s = {0};
+	struct config *c = NULL;
+	struct diags findings;
+	int r = read_file(path, &s);
+
+	diags_init(&findings);
+	if (r < 0)
+		fprintf(stderr, "cordond: %s: %s\n", path, strerror(-r));
+	else
+		c = config_load(path, s.text, s.len, &findings);
+	diags_print(&findings, stderr, source_text, &s);
+	diags_free(&findings);
+	free(s.text);
+	return c;
+}
+
+/* --- running ---------------------------------------------------------------------------------- */
+
+static int start_failed(const char *text)
+{
+	fprintf(stderr, "cordond: %s\n", text);
+	return EXIT_START;
+}
+
+static int serve(struct daemon *d, const char *run_dir)
+{
+	struct api_config api = {.access = d->config->access,
+				 .n_access = d->config->n_access,
+				 .endpoints = handlers,
+				 .n_endpoints = n_handlers,
+				 .ctx = d,
+				 .denied = handlers_denied};
+	char path[PATH_MAX], error[PATH_MAX + 128];
+	struct api_server *server;
+	int fd, r;
+
+	snprintf(path, sizeof(path), "%s/api.sock", run_dir);
+	fd = api_listen(path, "cordon");
+	if (fd < 0) {
+		snprintf(error, sizeof(error), "%s: %s", path, strerror(-fd));
+		return start_failed(error);
+	}
+	server = api_server_new(&api);
+	if (!server) {
+		close(fd);
+		return start_failed("cannot start the API server");
+	}
+	daemon_log(d, LOG_LEVEL_NOTICE, "listening at %s", path);
+	r = loop_run(d, server, fd);
+	unlink(path);
+	close(fd);
+	api_server_free(server);
+	return r < 0 ? start_failed(strerror(-r)) : 0;
+}
+
+static int run(const struct options *o, struct config *config)
+{
+	char error[PATH_MAX + 256] = "";
+	struct daemon d;
+	struct log log;
+	int lock = lock_take(o->run_dir, error, sizeof(error)), r;
+
+	if (lock < 0) {
+		config_free(config);
+		return start_failed(error);
+	}
+	umask(0007);
+	signal(SIGPIPE, SIG_IGN);
+	log_init(&log, "cordond", LOG_LEVEL_INFO);
+	r = daemon_open(&d, config, o->run_dir, &log, error, sizeof(error));
+	if (r < 0) {
+		close(lock);
+		return start_failed(error);
+	}
+	d.catalogue = o->catalogue;
+	r = serve(&d, o->run_dir);
+	daemon_close(&d);
+	close(lock);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.run_dir = "/run/cordon", .catalogue = default_catalogue()};
+	struct config *config;
+
+	if (!parse_options(argc, argv, &o)) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+	config = load_config(o.config);
+	if (!config)
+		return EXIT_USAGE;
+	if (o.task == TASK_RUN)
+		return run(&o, config);
+	if (o.task == TASK_DP_ARGS)
+		config_print_dp_args(config, o.run_dir_given ? o.run_dir : NULL, stdout);
+	else
+		fprintf(stderr, "%s: config of gateway %s is good, %zu ports\n", o.config, config->gateway,
+			config->n_ports);
+	config_free(config);
+	return fflush(stdout) == 0 ? 0 : EXIT_START;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "clock.h"
+
+#include <sys/timex.h>
+#include <time.h>
+
+#define NS_IN_S 1000000000ull
+/* Monotonic time starts late enough that an age of days before it is no underflow. */
+#define START_NS (30ull * 86400 * NS_IN_S)
+
+static bool kernel_says_good(void)
+{
+	struct timex t = {0};
+
+	return adjtimex(&t) != TIME_ERROR;
+}
+
+void clock_start(struct clock *c, bool trusted)
+{
+	uint64_t hz = rte_get_tsc_hz();
+
+	c->ns_per_2_32 = (uint64_t)(((unsigned __int128)NS_IN_S << 32) / hz);
+	c->start = rte_rdtsc() - (uint64_t)((unsigned __int128)START_NS * hz / NS_IN_S);
+	c->trusted = trusted;
+	clock_refresh(c);
+}
+
+void clock_refresh(struct clock *c)
+{
+	struct timespec utc;
+
+	clock_gettime(CLOCK_REALTIME, &utc);
+	int64_t offset = (int64_t)((uint64_t)utc.tv_sec * NS_IN_S + (uint64_t)utc.tv_nsec - clock_mono_ns(c));
+	atomic_store_explicit(&c->utc_minus_mono, offset, memory_order_relaxed);
+	atomic_store_explicit(&c->utc_good, c->trusted || kernel_says_good(), memory_order_relaxed);
+}

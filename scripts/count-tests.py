@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Count the cases of a meson test run from its testlog.json: prints `passed failed skipped`, names the bad ones.
+
+Each TAP line is a case. A program that died, timed out, exited badly or ran fewer cases than it planned counts as a
+failure even if all its lines say ok. A skip counts as one only if tests/skips.txt gives its reason.
+"""
+
+import json
+import re
+import sys
+
+LINE = re.compile(r'^\s*(not )?ok\b\s*\d*\s*-?\s*(.*?)(\s*#\s*(SKIP|TODO)\b.*)?$', re.I)
+PLAN = re.compile(r'^\s*1\.\.(\d+)')
+
+
+def known_skips(path):
+    """Lines `<part of the test's name> | <date> | <reason>`."""
+    skips = {}
+    with open(path, encoding='utf-8') as lines:
+        for line in lines:
+            line = line.split('#')[0].strip()
+            if line:
+                name, date, reason = (part.strip() for part in line.split('|', 2))
+                skips[name] = f'{reason} ({date})'
+    return skips
+
+
+def cases(program):
+    """(name, 'ok' | 'bad' | 'skip') of one test program, with a case for what its lines cannot say."""
+    planned, seen = 0, []
+    for line in program.get('stdout', '').splitlines():
+        if plan := PLAN.match(line):
+            planned += int(plan[1])
+        elif found := LINE.match(line):
+            state = 'skip' if found[3] else 'bad' if found[1] else 'ok'
+            seen.append((found[2].strip() or str(len(seen) + 1), state))
+    if not seen and program['result'] == 'SKIP':
+        seen.append(('whole program', 'skip'))
+    bad = program['result'] not in ('OK', 'SKIP') or program.get('returncode', 0) not in (0, 77)
+    if bad and not any(state == 'bad' for _, state in seen):
+        seen.append((f"ended badly ({program['result']}, {program.get('returncode')})", 'bad'))
+    elif planned > len(seen):
+        seen.append((f'planned {planned} cases, ran {len(seen)}', 'bad'))
+    elif not seen:
+        seen.append(('no case ran', 'bad'))
+    return seen
+
+
+def main(log, skip_list):
+    skips = known_skips(skip_list)
+    total = {'ok': 0, 'bad': 0, 'skip': 0}
+    with open(log, encoding='utf-8') as programs:
+        for program in map(json.loads, programs):
+            for case, state in cases(program):
+                name = f"{program['name']}: {case}"
+                if state == 'skip':
+                    reason = next((text for part, text in skips.items() if part in name), None)
+                    if reason is None:
+                        state = 'bad'
+                        print(f'skipped without a reason in {skip_list}: {name}', file=sys.stderr)
+                    else:
+                        print(f'skipped: {name}: {reason}', file=sys.stderr)
+                elif state == 'bad':
+                    print(f'failed: {name}', file=sys.stderr)
+                total[state] += 1
+    print(total['ok'], total['bad'], total['skip'])
+
+
+main(*sys.argv[1:])

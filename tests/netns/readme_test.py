@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every command in the README works as printed there."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import tap
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ['CORDON_BUILD'])
+# These two are long and are run by others: the scenario test runs the first, the second is running now.
+ELSEWHERE = {'scripts/quickstart': 'scripts/quickstart --help', 'scripts/test': 'scripts/test --help'}
+
+
+def commands():
+    text = (ROOT / 'README.md').read_text(encoding='utf-8')
+    blocks = re.findall(r'^```sh\n(.*?)^```', text, re.M | re.S)
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def works(command):
+    def case():
+        path = f"{BUILD}/controlplane/cli:{os.environ['PATH']}"
+        done = subprocess.run(ELSEWHERE.get(command, command), shell=True, cwd=ROOT, text=True, capture_output=True, timeout=280,
+                              env=dict(os.environ, PATH=path))
+        if done.returncode != 0:
+            raise AssertionError(f'exit {done.returncode}\n{done.stdout}\n{done.stderr}')
+    return case
+
+
+def folders():
+    """The folder map names folders that are there, and all of the control plane's and dataplane's."""
+    text = (ROOT / 'README.md').read_text(encoding='utf-8')
+    for path in re.findall(r'`((?:tests|controlplane|dataplane|policies|scripts)/[\w/.-]+)`', text):
+        if not (ROOT / path).exists():
+            raise AssertionError(f'README names {path}, which is not there')
+
+
+tap.run([(c, works(c)) for c in commands()] + [('folders named exist', folders)])

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A dataplane without DPDK: the real engine and a real ring file behind the real control socket, on a thread
+ * of its own. It can be told to misbehave on the next message of a type. Ports: lan1 (inside, VLAN 10), lan2
+ * (inside, VLAN 10), wan (outside, VLAN 10).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "packet.h"
+
+enum testdp_fault {
+	TESTDP_SOUND,
+	TESTDP_SIZE,     /* answers half a message */
+	TESTDP_ABI,      /* another abi */
+	TESTDP_TYPE,     /* an unknown type */
+	TESTDP_SEQ,      /* another sequence number */
+	TESTDP_STALL,    /* does the work, never answers */
+	TESTDP_CLOSE,    /* does the work, closes instead of answering */
+	TESTDP_REFUSE,   /* does nothing, answers DP_ERROR */
+	TESTDP_LIE,      /* does nothing, answers DP_OK */
+	TESTDP_SPOIL,    /* dump: one byte is another */
+	TESTDP_UNSEALED, /* dump: a memfd that can still change */
+	TESTDP_HALF,     /* dump: one byte too few */
+	TESTDP_FLOOD,    /* events without end instead of the answer */
+};
+
+struct testdp;
+
+/* Listens at <run_dir>/dp.sock. NULL on failure. */
+struct testdp *testdp_start(const char *run_dir);
+/* Ends as a killed process would: socket and ring file stay where they are. */
+void testdp_stop(struct testdp *t);
+
+/* Misbehave on the next `times` messages of this type. */
+void testdp_fault(struct testdp *t, uint16_t type, enum testdp_fault fault, unsigned times);
+/* Messages of this type seen so far. */
+unsigned testdp_seen(struct testdp *t, uint16_t type);
+uint32_t testdp_generation(struct testdp *t);
+/* One frame in at a port; whether it was let through. */
+bool testdp_frame(struct testdp *t, uint32_t port, struct pkt *p);
+/* Put another image in force behind the control plane's back: the one in force with a decision turned. */
+void testdp_drift(struct testdp *t);
+/* Let `seconds` pass for the engine and tick it. */
+void testdp_pass(struct testdp *t, double seconds);

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cordond as a process: arguments, exit codes, one instance, and a clean end. Argument 1 is the program.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "dir.h"
+
+static const char *program;
+
+struct bench {
+	char dir[64], config[128], out[128];
+};
+
+static int setup(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+	FILE *f;
+
+	dir_make(b->dir, sizeof(b->dir));
+	snprintf(b->config, sizeof(b->config), "%s/gw.yaml", b->dir);
+	snprintf(b->out, sizeof(b->out), "%s/out", b->dir);
+	f = fopen(b->config, "we");
+	fprintf(f,
+		"gateway: gw1\nports: [{name: a, device: d, role: access, vlan: 10, side: inside}]\n"
+		"records: {dir: %s}\n",
+		b->dir);
+	fclose(f);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bench *b = *state;
+
+	dir_remove(b->dir);
+	free(b);
+	return 0;
+}
+
+static pid_t start(struct bench *b, const char *config, const char *option)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int fd = open(b->out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+		dup2(fd, 1);
+		dup2(fd, 2);
+		execl(program, program, "--config", config, "--run-dir", b->dir, option, (char *)NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+static int finish(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static const char *output(struct bench *b)
+{
+	static char text[4096];
+	FILE *f = fopen(b->out, "re");
+
+	text[f ? fread(text, 1, sizeof(text) - 1, f) : 0] = 0;
+	if (f)
+		fclose(f);
+	return text;
+}
+
+static void write_config(struct bench *b, const char *text)
+{
+	FILE *f = fopen(b->config, "we");
+
+	fputs(text, f);
+	fclose(f);
+}
+
+static bool answers(struct bench *b)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/api.sock", b->dir);
+	r = connect(fd, (struct sockaddr *)&a, sizeof(a));
+	close(fd);
+	return r == 0;
+}
+
+static void wait_until_up(struct bench *b)
+{
+	for (int i = 0; i < 1000 && !answers(b); i++)
+		poll(NULL, 0, 5);
+	if (!answers(b))
+		fail_msg("not up: %s", output(b));
+}
+
+static void test_check(void **state)
+{
+	struct bench *b = *state;
+
+	assert_int_equal(finish(start(b, b->config, "--check")), 0);
+	assert_non_null(strstr(output(b), "config of gateway gw1 is good"));
+	assert_int_equal(finish(start(b, b->config, "--dp-args")), 0);
+	assert_non_null(strstr(output(b), "--port\nname=a,role=access,vlan=10,side=inside,"));
+}
+
+static void test_bad_config(void **state)
+{
+	struct bench *b = *state;
+
+	write_config(b, "gateway: gw1\nport: []\n");
+	assert_int_equal(finish(start(b, b->config, NULL)), 2);
+	assert_non_null(strstr(output(b), "gw.yaml:2:1: error: unknown key `port`"));
+	assert_non_null(strstr(output(b), "^"));
+	assert_int_equal(finish(start(b, "/nonexistent.yaml", NULL)), 2);
+	assert_non_null(strstr(output(b), "/nonexistent.yaml: No such file"));
+	assert_int_equal(finish(start(b, b->config, "--nonsense")), 2);
+	assert_non_null(strstr(output(b), "usage:"));
+}
+
+static void test_one_instance_and_a_clean_end(void **state)
+{
+	struct bench *b = *state;
+	pid_t first = start(b, b->config, NULL);
+	char expected[64];
+
+	wait_until_up(b);
+	assert_int_equal(finish(start(b, b->config, NULL)), 6);
+	snprintf(expected, sizeof(expected), "another cordond (pid %d)", (int)first);
+	assert_non_null(strstr(output(b), expected));
+	assert_true(answers(b));
+	kill(first, SIGTERM);
+	assert_int_equal(finish(first), 0);
+	assert_false(answers(b));
+	first = start(b, b->config, NULL);
+	wait_until_up(b);
+	kill(first, SIGKILL); /* leaves its socket; the next one replaces it */
+	assert_int_equal(waitpid(first, NULL, 0), first);
+	first = start(b, b->config, NULL);
+	wait_until_up(b);
+	kill(first, SIGTERM);
+	assert_int_equal(finish(first), 0);
+}
+
+static void test_corrupt_store(void **state)
+{
+	struct bench *b = *state;
+	char path[128];
+	struct stat before, after;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/control.db", b->dir);
+	f = fopen(path, "we");
+	fputs("this is not a database, but long enough to have a header in it\n", f);
+	fclose(f);
+	assert_int_equal(stat(path, &before), 0);
+	assert_int_equal(finish(start(b, b->config, NULL)), 6);
+	assert_non_null(strstr(output(b), "control.db"));
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(before.st_size, after.st_size);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(test_check),
+		T(test_bad_config),
+		T(test_one_instance_and_a_clean_end),
+		T(test_corrupt_store),
+	};
+
+	if (argc != 2)
+		return 2;
+	program = argv[1];
+	return cmocka_run_group_tests_name("daemon main", tests, NULL, NULL);
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Starting and stopping cordon-dp: what it holds, what it refuses, what it leaves.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemon_rig.h"
+#include "good_files.h"
+#include "packet.h"
+#include "ring.h"
+
+static const char *const two_ports[] = {"--port", RIG_PORT("a"), "--port", RIG_PORT("b"), NULL};
+
+static int setup(void **state)
+{
+	struct rig *r = malloc(sizeof(*r));
+
+	rig_init(r);
+	*state = r;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_fini(*state);
+	free(*state);
+	return 0;
+}
+
+static struct dp_hello hello(int fd)
+{
+	return rig_ask(fd, rig_request(DP_HELLO), -1, NULL).hello;
+}
+
+static void write_last_good(const struct rig *r, uint64_t crc_change)
+{
+	struct image_header *image = good_image();
+	size_t size;
+	struct snapshot_header *bindings = good_snapshot(image, 7, 2, &size);
+
+	bindings->image_crc ^= crc_change;
+	good_snapshot_seal(bindings);
+	write_file(r->dir, LAST_GOOD_IMAGE, image, image->size);
+	write_file(r->dir, LAST_GOOD_BINDINGS, bindings, size);
+	free(image);
+	free(bindings);
+}
+
+static void test_stop(void **state)
+{
+	struct rig *r = *state;
+	struct ring_file ring;
+
+	rig_start(r, two_ports);
+	int fd = rig_connect(r);
+	struct dp_hello h = hello(fd);
+	close(fd);
+	assert_int_equal(rig_end(r, SIGTERM), 0);
+	assert_int_equal(ring_open(&ring, h.ring_path, false), 0);
+	assert_int_equal(ring.header->state, RING_CLOSED);
+	ring_close(&ring);
+}
+
+static void test_last_good(void **state)
+{
+	struct rig *r = *state;
+
+	write_last_good(r, 0);
+	rig_start(r, two_ports);
+	int fd = rig_connect(r);
+	assert_int_equal(hello(fd).generation, 7);
+	close(fd);
+	assert_int_equal(rig_end(r, SIGINT), 0);
+	assert_true(rig_said(r, "generation 7 is in force"));
+}
+
+static void test_bad_last_good_denies(void **state)
+{
+	struct rig *r = *state;
+
+	write_last_good(r, 1);
+	rig_start(r, two_ports);
+	int fd = rig_connect(r);
+	assert_int_equal(hello(fd).generation, 0);
+	close(fd);
+	assert_int_equal(rig_end(r, SIGTERM), 0);
+	assert_true(rig_said(r, "made for another image"));
+}
+
+static void test_one_instance(void **state)
+{
+	struct rig *r = *state, second;
+	char pid[32];
+
+	rig_start(r, two_ports);
+	int fd = rig_connect(r);
+	second = *r;
+	second.errors = -1;
+	rig_start(&second, two_ports);
+	assert_int_equal(rig_end(&second, 0), 6);
+	snprintf(pid, sizeof(pid), "process %d", r->pid);
+	assert_true(rig_said(&second, pid));
+	close(second.errors);
+	assert_int_equal(hello(fd).n_ports, 2);
+	close(fd);
+}
+
+static void test_start_failures(void **state)
+{
+	static const struct {
+		const char *port;
+		int code;
+		const char *word;
+	} cases[] = {
+		{"name=a,role=access,vlan=1,side=inside,device=net_af_packet,iface=cordon-none", 6,
+		 "no interface cordon-none"},
+		{"name=a,role=access,vlan=1,side=inside,device=net_nonsense", 6,
+		 "port a (net_nonsense0): cannot open"},
+		{"name=a,role=access,vlan=1,side=inside,device=eth0", 6, "neither a PCI address nor"},
+		{"name=a,role=access,vlan=1,side=inside,device=net_pcap,rx_pcap=/nonexistent.pcap", 6,
+		 "/nonexistent.pcap"},
+		{"name=a,role=access,vlan=1,device=net_null", 2, "no side="},
+	};
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *const arguments[] = {"--port", cases[i].port, NULL};
+
+		rig_start(r, arguments);
+		assert_int_equal(rig_end(r, 0), cases[i].code);
+		assert_true(rig_said(r, cases[i].word));
+	}
+}
+
+static void expect_line(const char *path, const char *line)
+{
+	char text[128];
+	bool found = false;
+	FILE *file = fopen(path, "re");
+
+	assert_non_null(file);
+	while (!found && fgets(text, sizeof(text), file))
+		found = !strcmp(text, line);
+	fclose(file);
+	if (!found)
+		fail_msg("%s lacks %s", path, line);
+}
+
+/* No thread holds a capability, and none can gain one. As root this fails if the dropping is left out. */
+static void test_rights(void **state)
+{
+	struct rig *r = *state;
+	char path[64];
+	unsigned threads = 0;
+
+	rig_start(r, two_ports);
+	int fd = rig_connect(r);
+	hello(fd);
+	snprintf(path, sizeof(path), "/proc/%d/task", r->pid);
+	DIR *tasks = opendir(path);
+	assert_non_null(tasks);
+	for (struct dirent *task; (task = readdir(tasks));) {
+		char status[512];
+
+		if (task->d_name[0] == '.')
+			continue;
+		snprintf(status, sizeof(status), "%s/%s/status", path, task->d_name);
+		expect_line(status, "CapPrm:\t0000000000000000\n");
+		expect_line(status, "CapEff:\t0000000000000000\n");
+		expect_line(status, "CapAmb:\t0000000000000000\n");
+		expect_line(status, "NoNewPrivs:\t1\n");
+		threads++;
+	}
+	closedir(tasks);
+	assert_true(threads >= 2);
+	close(fd);
+}
+
+/* --- frames through the whole process
+ * -------------------------------------------------------------------------- */
+
+struct capture_header {
+	uint32_t magic;
+	uint16_t major, minor;
+	uint32_t zone, figures, snap, link;
+};
+
+struct capture_frame {
+	uint32_t s, us, captured, wire;
+};
+
+static void add_frame(FILE *file, struct pkt *p)
+{
+	struct frame f = pkt_done(p);
+	struct capture_frame h = {.captured = f.len, .wire = f.len};
+
+	fwrite(&h, sizeof(h), 1, file);
+	fwrite(f.data, 1, f.len, file);
+}
+
+/* Allowed UDP from host 1 to host 2; its twin, TCP; and UDP of a host that nobody knows. */
+static void write_capture(const char *path, struct pkt *allowed)
+{
+	const struct capture_header h = {0xa1b2c3d4, 2, 4, 0, 0, 65535, 1};
+	FILE *file = fopen(path, "we");
+	struct pkt p;
+
+	assert_non_null(file);
+	fwrite(&h, sizeof(h), 1, file);
+	pkt_ether(allowed, 2, 1);
+	pkt_ip(allowed, "10.0.0.1", "10.0.0.2");
+	pkt_udp(allowed, 1000, 53);
+	add_frame(file, allowed);
+
+	pkt_ether(&p, 2, 1);
+	pkt_ip(&p, "10.0.0.1", "10.0.0.2");
+	pkt_tcp(&p, 1000, 443, PKT_SYN, 1, 0);
+	add_frame(file, &p);
+
+	pkt_ether(&p, 2, 9);
+	pkt_ip(&p, "192.0.2.9", "10.0.0.2");
+	pkt_udp(&p, 1000, 53);
+	add_frame(file, &p);
+	assert_int_equal(fclose(file), 0);
+}
+
+static uint64_t frames_in(const struct ring_file *ring)
+{
+	return __atomic_load_n(&ring_worker(ring, 0)->counters.frames_in, __ATOMIC_ACQUIRE);
+}
+
+static void expect_capture(const char *path, const struct pkt *only)
+{
+	uint8_t bytes[512];
+	FILE *file = fopen(path, "re");
+
+	assert_non_null(file);
+	size_t n = fread(bytes, 1, sizeof(bytes), file);
+	fclose(file);
+	size_t head = sizeof(struct capture_header) + sizeof(struct capture_frame);
+	assert_int_equal(n, head + only->len);
+	assert_memory_equal(bytes + head, only->data, only->len);
+}
+
+static struct dp_endpoint first_event(int fd)
+{
+	struct dpmsg m;
+
+	do
+		assert_true(rig_receive(fd, &m, NULL));
+	while (m.type != DP_ENDPOINTS);
+	assert_true(m.count >= 1);
+	assert_int_equal(m.seq, 0);
+	return m.endpoints[0];
+}
+
+/* One frame comes out at the right port, the others do not, the stranger is announced, and the sums agree. */
+static void test_frames(void **state)
+{
+	struct rig *r = *state;
+	char in[64], out[64], a[256], b[256];
+	const char *const arguments[] = {"--port", a, "--port", b, NULL};
+	struct ring_file ring;
+	struct pkt allowed;
+
+	snprintf(in, sizeof(in), "%s/in.pcap", r->dir);
+	snprintf(out, sizeof(out), "%s/out.pcap", r->dir);
+	snprintf(a, sizeof(a), "name=a,role=access,vlan=10,side=inside,device=net_pcap,rx_pcap=%s", in);
+	snprintf(b, sizeof(b), "name=b,role=access,vlan=10,side=inside,device=net_pcap,tx_pcap=%s", out);
+	write_capture(in, &allowed);
+	write_last_good(r, 0);
+	rig_start(r, arguments);
+
+	int fd = rig_connect(r);
+	struct dp_endpoint event = first_event(fd); /* first: an answer is waited for past all events */
+	assert_int_equal(ring_open(&ring, hello(fd).ring_path, false), 0);
+	assert_int_equal(event.kind, DP_ENDPOINT_NEW);
+	assert_int_equal(event.addr[0], 192);
+	assert_int_equal(event.domain, 10);
+	assert_int_equal(frames_in(&ring), 3);
+	close(fd);
+	assert_int_equal(rig_end(r, SIGTERM), 0);
+
+	const struct ring_counters *c = &ring_worker(&ring, 0)->counters;
+	assert_int_equal(c->forwarded, 1);
+	assert_int_equal(c->dropped[0][REASON_NO_RULE], 2);
+	assert_int_equal(c->decisions, 3);
+	assert_int_equal(c->decisions, c->decisions_pushed + c->decisions_aggregated + c->decisions_lost);
+	assert_int_equal(c->sessions_ended, 1);
+	ring_close(&ring);
+	expect_capture(out, &allowed);
+}
+
+int main(int argc, char *argv[])
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_stop),         T(test_last_good),      T(test_bad_last_good_denies),
+		T(test_one_instance), T(test_start_failures), T(test_rights),
+		T(test_frames),
+	};
+
+	if (argc != 2)
+		return 2;
+	rig_program(argv[1]);
+	return cmocka_run_group_tests_name("start", tests, NULL, NULL);
+}
