@@ -111,22 +111,34 @@ void diags_sort(struct diags *d)
 	free(spare);
 }
 
+/*
+ * Where the printer stands in a source. Findings are sorted, so lines are looked for from the last one on:
+ * from the top each time, a large file with many findings would take minutes.
+ */
+struct cursor {
+	const char *text; /* whole source */
+	const char *at;   /* first byte of `line` */
+	unsigned line;
+};
+
 /* The line's first byte, its length in *len; NULL if the text has no such line. */
-static const char *find_line(const char *text, size_t size, unsigned line, size_t *len)
+static const char *find_line(struct cursor *c, const char *text, size_t size, unsigned line, size_t *len)
 {
 	const char *end = text + size, *stop;
 
-	for (; line > 1; line--) {
-		text = memchr(text, '\n', (size_t)(end - text));
-		if (!text)
+	if (c->text != text || line < c->line)
+		*c = (struct cursor){text, text, 1};
+	for (; c->line < line; c->line++) {
+		stop = memchr(c->at, '\n', (size_t)(end - c->at));
+		if (!stop)
 			return NULL;
-		text++;
+		c->at = stop + 1;
 	}
-	stop = memchr(text, '\n', (size_t)(end - text));
-	*len = (size_t)((stop ? stop : end) - text);
-	if (*len && text[*len - 1] == '\r')
+	stop = memchr(c->at, '\n', (size_t)(end - c->at));
+	*len = (size_t)((stop ? stop : end) - c->at);
+	if (*len && c->at[*len - 1] == '\r')
 		--*len;
-	return text;
+	return c->at;
 }
 
 static bool starts_character(char c)
@@ -163,7 +175,7 @@ static void print_caret(const char *line, size_t len, unsigned first, const stru
 		fputc('~', out);
 }
 
-static void print_excerpt(const struct place *at, const char *text, size_t size, FILE *out)
+static void print_excerpt(struct cursor *c, const struct place *at, const char *text, size_t size, FILE *out)
 {
 	unsigned first = at->column > SHOWN_MAX - SHOWN_BEFORE / 2 ? at->column - SHOWN_BEFORE : 1;
 	const char *line;
@@ -171,8 +183,8 @@ static void print_excerpt(const struct place *at, const char *text, size_t size,
 
 	if (!at->line || !at->column)
 		return;
-	line = find_line(text, size, at->line, &len);
-	if (!line)
+	line = find_line(c, text, size, at->line, &len);
+	if (!line || !len)
 		return;
 	fprintf(out, "  %s", first > 1 ? "... " : "");
 	print_shown(line, len, first, out);
@@ -197,6 +209,7 @@ void diags_print(const struct diags *d, FILE *out, diag_source_fn *source, void 
 {
 	static const char *const words[] = {
 		[SEV_ERROR] = "error", [SEV_WARNING] = "warning", [SEV_NOTE] = "note"};
+	struct cursor cursor = {0};
 
 	for (size_t i = 0; i < d->n; i++) {
 		const struct diag *item = &d->items[i];
@@ -206,6 +219,6 @@ void diags_print(const struct diags *d, FILE *out, diag_source_fn *source, void 
 		print_place(&item->place, out);
 		fprintf(out, "%s: %s\n", words[item->severity], item->text);
 		if (text)
-			print_excerpt(&item->place, text, size, out);
+			print_excerpt(&cursor, &item->place, text, size, out);
 	}
 }

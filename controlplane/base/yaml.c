@@ -16,8 +16,9 @@
 #include "arena.h"
 #include "bytemap.h"
 
-#define NODES_MAX (2u << 20)
-#define MANY_KEYS 16u /* maps larger than this find duplicates by hash */
+#define NODES_MAX       (2u << 20)
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* of UTF-8: some editors begin a file with it, it says nothing */
+#define MANY_KEYS       16u            /* maps larger than this find duplicates by hash */
 
 struct yaml_tree {
 	struct arena *arena;
@@ -327,11 +328,21 @@ static size_t decode(const unsigned char *p, size_t room, uint32_t *value)
 	return len;
 }
 
+/*
+ * U+0085, U+2028 and U+2029 end a line for libyaml and for nobody else: what an editor shows as part of a
+ * comment would be read as policy.
+ */
 static bool printable(uint32_t c)
 {
 	if (c < 0x7f)
-		return c >= 0x20 || c == '\t' || c == '\n' || c == '\r';
-	return c == 0x85 || (c >= 0xa0 && c != 0xfeff && c != 0xfffe && c != 0xffff);
+		return c >= 0x20 || c == '\t' || c == '\n';
+	return c >= 0xa0 && c != 0x2028 && c != 0x2029 && c != 0xfeff && c != 0xfffe && c != 0xffff;
+}
+
+/* A carriage return alone ends a line as well, unseen. */
+static bool accepted(uint32_t c, const char *next, const char *end)
+{
+	return printable(c) || (c == '\r' && next < end && *next == '\n');
 }
 
 /* Bytes before the line with the first character that is not accepted (and says so), or all of them. */
@@ -347,11 +358,11 @@ static size_t check_characters(const char *name, const char *text, size_t len, s
 			diag_add(d, SEV_ERROR, at, "invalid UTF-8 (byte 0x%02x)", (unsigned char)text[i]);
 			return line;
 		}
-		if (!printable(c) && !(c == 0xfeff && i == 0)) {
+		if (!accepted(c, text + i + n, text + len)) {
 			diag_add(d, SEV_ERROR, at, "character U+%04" PRIX32 " is not accepted", c);
 			return line;
 		}
-		at.column += c != 0xfeff;
+		at.column++;
 		if (c == '\n') {
 			at.line++;
 			at.column = 1;
@@ -367,13 +378,18 @@ static size_t check_characters(const char *name, const char *text, size_t len, s
 struct yaml_tree *yaml_parse(const char *name, const char *text, size_t len, struct diags *d)
 {
 	struct reader r = {.diags = d};
+	size_t errors_before = d->n_errors;
 	struct arena *arena;
 	size_t readable;
 
 	if (len > YAML_SIZE_MAX) {
-		diag_add(d, SEV_ERROR, (struct place){.file = name}, "larger than %u MiB",
+		diag_add(d, SEV_ERROR, (struct place){name, 1, 1, 0}, "larger than %u MiB",
 			 YAML_SIZE_MAX >> 20);
 		return NULL;
+	}
+	if (len >= strlen(BYTE_ORDER_MARK) && memcmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0) {
+		text += strlen(BYTE_ORDER_MARK);
+		len -= strlen(BYTE_ORDER_MARK);
 	}
 	arena = arena_new();
 	r.tree = arena_alloc(arena, sizeof(*r.tree));
@@ -383,8 +399,8 @@ struct yaml_tree *yaml_parse(const char *name, const char *text, size_t len, str
 	read_events(&r, text, readable, readable == len);
 	if (r.tree->root)
 		return r.tree;
-	if (readable == len)
-		diag_add(d, SEV_ERROR, (struct place){.file = name}, "nothing could be read");
+	if (d->n_errors == errors_before)
+		diag_add(d, SEV_ERROR, (struct place){name, 1, 1, 0}, "the file is empty");
 	yaml_free(r.tree);
 	return NULL;
 }

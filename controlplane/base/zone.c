@@ -39,9 +39,12 @@ static int64_t be64(const unsigned char *p)
  * ---------------------------------------------------------------------------------------------------------
  */
 
+/* `localtime` and `posixrules` are another zone on each machine: a policy means the same everywhere. */
 static bool good_name(const char *zone)
 {
 	if (!*zone || *zone == '/' || strlen(zone) > 64 || strstr(zone, ".."))
+		return false;
+	if (strcmp(zone, "localtime") == 0 || strcmp(zone, "posixrules") == 0)
 		return false;
 	for (; *zone; zone++)
 		if (!isalnum((unsigned char)*zone) && !strchr("/_+-", *zone))

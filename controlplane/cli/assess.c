@@ -164,9 +164,7 @@ static int assess_offline(struct cli *cli, int64_t from, int64_t until)
 		return code;
 	json_t *result = json_loads(text, 0, NULL);
 	free(text);
-	return assess_show(cli,
-			   json_pack("{s:n, s:n, s:b, s:i}", "node", "generation", "complete", 1, "lost", 0),
-			   result);
+	return assess_show(cli, json_pack("{s:b, s:i}", "complete", 1, "lost", 0), result);
 }
 
 static int assess_online(struct cli *cli, const char *since, const char *until)

@@ -96,7 +96,12 @@ static const struct link *link_find(int type)
 static void refuse_link(int type, const char *path, char *error, size_t room)
 {
 	const char *name = pcap_datalink_val_to_name(type);
+	char user[16];
 
+	if (name == NULL && type >= DLT_USER0 && type <= DLT_USER15) { /* libpcap knows no names for these */
+		snprintf(user, sizeof(user), "USER%d", type - DLT_USER0);
+		name = user;
+	}
 	snprintf(error, room, "%s: link type %s (%d) is not supported", path,
 		 name != NULL ? name : "without a name", type);
 }

@@ -24,8 +24,8 @@ struct check {
 	struct bundle bundle;
 	struct compile_stats stats;
 	size_t failed, passed;
-	char capacity[256]; /* why it does not fit, or "" */
-	bool compiled;      /* to an image */
+	bool compiled; /* to an image */
+	bool refused;  /* it does not fit; the finding says why */
 };
 
 static void check_tests(struct check *c)
@@ -42,22 +42,20 @@ static void check_tests(struct check *c)
 	free(results);
 }
 
+/* No line is to blame for a policy that does not fit, so the finding stands at the top. */
 static void check_capacity(struct check *c)
 {
+	struct place top = {c->bundle.sources[0].name, 1, 1, 0};
 	struct dictionary *dict = dictionary_new();
 	struct image_header *image = NULL;
+	char error[256];
 	size_t size;
 
-	switch (compile_image(c->bundle.rs, dict, &COMPILE_LIMITS_DEFAULT, &image, &size, &c->stats,
-			      c->capacity, sizeof(c->capacity))) {
-	case COMPILE_OK:
-		c->compiled = true;
-		break;
-	case COMPILE_CAPACITY:
-		break;
-	case COMPILE_NO_MEMORY:
-	case COMPILE_DEFECT:
-		break;
+	c->compiled = compile_image(c->bundle.rs, dict, &COMPILE_LIMITS_DEFAULT, &image, &size, &c->stats,
+				    error, sizeof(error)) == COMPILE_OK;
+	if (!c->compiled) {
+		c->refused = c->bundle.diags.n_errors == 0;
+		diag_add(&c->bundle.diags, SEV_ERROR, top, "capacity: %s", error);
 	}
 	free(image);
 	dictionary_free(dict);
@@ -84,10 +82,6 @@ static json_t *findings_json(const struct check *c)
 
 	for (size_t i = 0; i < c->bundle.diags.n; i++)
 		json_array_append_new(list, finding_json(&c->bundle.diags.items[i]));
-	if (c->capacity[0] != '\0')
-		json_array_append_new(list, json_pack("{s:s, s:n, s:i, s:i, s:i, s:s}", "severity", "error",
-						      "file", "line", 0, "column", 0, "end_column", 0, "text",
-						      c->capacity));
 	return list;
 }
 
@@ -95,8 +89,8 @@ static json_t *counts_json(const struct check *c)
 {
 	const struct ruleset *rs = c->bundle.rs;
 	json_t *counts = json_pack("{s:I, s:I, s:I}", "files", (json_int_t)c->bundle.n, "errors",
-				   (json_int_t)(c->bundle.diags.n_errors + (c->capacity[0] != '\0')),
-				   "warnings", (json_int_t)c->bundle.diags.n_warnings);
+				   (json_int_t)c->bundle.diags.n_errors, "warnings",
+				   (json_int_t)c->bundle.diags.n_warnings);
 	if (rs == NULL)
 		return counts;
 	json_object_update_new(
@@ -135,8 +129,7 @@ static const char *plural(size_t n)
 static void print_counts(const struct check *c, FILE *out)
 {
 	const struct ruleset *rs = c->bundle.rs;
-	size_t errors = c->bundle.diags.n_errors + (c->capacity[0] != '\0'),
-	       warnings = c->bundle.diags.n_warnings;
+	size_t errors = c->bundle.diags.n_errors, warnings = c->bundle.diags.n_warnings;
 	char amount[16];
 
 	if (rs != NULL) {
@@ -169,8 +162,6 @@ static bool check_print(struct cli *cli, struct check *c, int code)
 					      digest_json(c->bundle.rs), "findings", findings_json(c),
 					      "counts", counts_json(c)));
 	diags_print(&c->bundle.diags, cli->out, bundle_text, &c->bundle);
-	if (c->capacity[0] != '\0')
-		fprintf(cli->out, "error: capacity: %s\n", c->capacity);
 	print_counts(c, cli->out);
 	return fflush(cli->out) == 0 && ferror(cli->out) == 0;
 }
@@ -187,9 +178,7 @@ int verb_check(struct cli *cli)
 	}
 	if (code == CLI_DONE) {
 		diags_sort(&c.bundle.diags);
-		code = c.bundle.diags.n_errors > 0 ? CLI_POLICY
-		       : c.capacity[0] != '\0'     ? CLI_CAPACITY
-						   : CLI_DONE;
+		code = c.refused ? CLI_CAPACITY : c.bundle.diags.n_errors > 0 ? CLI_POLICY : CLI_DONE;
 		code = cli_written(cli, check_print(cli, &c, code), code);
 	}
 	bundle_free(&c.bundle);

@@ -163,7 +163,7 @@ const struct command cli_commands[] = {
 		.options = OPTIONS({"since", 0, "TIME", "RFC 3339, or an age like 30s 15m 2h 14d", 0},
 				   {"until", 0, "TIME", "likewise", 0},
 				   {"verdict", 0, "LIST", "of allow, deny, would-deny, would-allow", 0},
-				   {"from", 0, "WHO", "part of the initiator's identity, or its address", 0},
+				   {"from", 0, "WHO", "the initiator's labels or identity, or address", 0},
 				   {"to", 0, "WHO", "likewise for the responder", 0},
 				   {"rule", 0, "ID", "decided by this rule", 0},
 				   {"reason", 0, "WORD", "for this reason", 0},

@@ -26,6 +26,7 @@ struct explain {
 	json_t *answers;
 	struct explain_answer *raw; /* parallel to answers, for the walk */
 	size_t n, room;
+	bool failed; /* no memory for all answers */
 };
 
 /* Put there by name_ends(). */
@@ -71,8 +72,10 @@ static bool explain_add(void *ctx, const struct explain_answer *a)
 	if (e->n == e->room) {
 		size_t room = e->room == 0 ? 16 : 2 * e->room;
 		struct explain_answer *raw = realloc(e->raw, room * sizeof(*raw));
-		if (raw == NULL)
+		if (raw == NULL) {
+			e->failed = true;
 			return false;
+		}
 		e->raw = raw;
 		e->room = room;
 	}
@@ -275,7 +278,7 @@ static int ask_policy(struct explain *e)
 	else if (!policy_parse_service(rs, e->service, ranges, &n_ranges, SERVICE_RANGES_MAX, error,
 				       sizeof(error)))
 		code = cli_fail(cli, CLI_USAGE, "SERVICE: %s", error);
-	else if (!policy_explain(rs, from, to, ranges, n_ranges, e->at, explain_add, e))
+	else if (!policy_explain(rs, from, to, ranges, n_ranges, e->at, explain_add, e) || e->failed)
 		code = cli_fail(cli, CLI_CAPACITY, "out of memory");
 	else if (e->n == 0)
 		code = cli_fail(cli, CLI_USAGE, "%s -> %s: no identity of this policy is meant", cli->args[0],

@@ -306,6 +306,8 @@ static json_t *envelope(const char *schema, json_t *members, json_t *data)
 	json_t *whole = json_object();
 
 	json_object_set_new(whole, "schema", json_string(schema));
+	json_object_set_new(whole, "node", json_null()); /* without a daemon there is neither */
+	json_object_set_new(whole, "generation", json_null());
 	if (members != NULL)
 		json_object_update(whole, members);
 	json_decref(members);

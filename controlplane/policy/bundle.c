@@ -64,7 +64,7 @@ void load_bundle(struct build *b)
 	const struct yaml_node *first = b->n_parts[SECTION_BUNDLE] ? b->part[SECTION_BUNDLE][0] : NULL;
 
 	if (!first && !b->open[SECTION_BUNDLE] && b->trees[0])
-		diag_add(b->diags, SEV_ERROR, (struct place){.file = yaml_root(b->trees[0])->place.file},
+		diag_add(b->diags, SEV_ERROR, (struct place){yaml_root(b->trees[0])->place.file, 1, 1, 0},
 			 "the policy needs the key `bundle`, in one of its files");
 	if (first)
 		read_map(b, &bundle_table, first, b->rs);

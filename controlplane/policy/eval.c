@@ -10,6 +10,35 @@ static uint32_t rule_at(const struct rule_view *view, size_t i)
 	return view->index ? view->index[i] : (uint32_t)i;
 }
 
+struct rule_view view_meeting(const struct ruleset *rs, const uint64_t *from, const uint64_t *to,
+			      const struct service_set *service, uint32_t *index)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rs->n_rules; i++) {
+		const struct rule *r = &rs->rules[i];
+
+		if (r->mode != MODE_OFF && sets_meet(rs, r->from.set, from) && sets_meet(rs, r->to.set, to) &&
+		    services_meet(&r->service, service))
+			index[n++] = (uint32_t)i;
+	}
+	return (struct rule_view){index, n};
+}
+
+struct rule_view view_narrow(const struct ruleset *rs, const struct rule_view *view, bool initiator,
+			     size_t identity, uint32_t *index)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < view->n; i++) {
+		const struct rule *r = &rs->rules[view->index[i]];
+
+		if (identity_in(initiator ? r->from.set : r->to.set, identity))
+			index[n++] = view->index[i];
+	}
+	return (struct rule_view){index, n};
+}
+
 static bool holds(const struct rule *r, bool monitored)
 {
 	return r->mode == MODE_ENFORCE || (monitored && r->mode == MODE_MONITOR);

@@ -2,7 +2,8 @@
 /*
  * A decision can only change where some rule's or scope's service set begins or ends. Those points cut the
  * service asked for into pieces; each piece is judged once per pair, and neighbours that agree are joined
- * again.
+ * again. Only rules that can match the pair cut, and only they are asked: a question to everybody about
+ * anything has a million pairs.
  */
 #include "explain.h"
 
@@ -10,10 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct cuts {
-	service_key *at;
-	size_t n;
+#include "build.h"
+
+struct walk {
+	const struct ruleset *rs;
+	const struct service_set *asked;
+	uint32_t *rules; /* of the three views, each narrower than the one before */
+	service_key *cuts;
+	struct service_range *pieces;
+	struct explain_answer *answers;
+	bool (*f)(void *ctx, const struct explain_answer *answer);
+	void *ctx;
 };
+
+/* --- pieces ----------------------------------------------------------------------------------------------
+ */
 
 static int key_cmp(const void *a, const void *b)
 {
@@ -31,49 +43,43 @@ static size_t cut_set(service_key *at, const struct service_set *set)
 	return 2 * set->n;
 }
 
-static bool cuts_make(struct cuts *c, const struct ruleset *rs)
+static size_t cuts_make(const struct walk *w, const struct rule_view *pair, size_t to)
 {
-	size_t room = 1, kept = 0;
+	const struct ruleset *rs = w->rs;
+	size_t n = 0, kept = 0;
 
-	for (size_t i = 0; i < rs->n_rules; i++)
-		room += 2 * rs->rules[i].service.n;
+	for (size_t i = 0; i < pair->n; i++)
+		n += cut_set(w->cuts + n, &rs->rules[pair->index[i]].service);
 	for (size_t i = 0; i < rs->n_scopes; i++)
-		room += 2 * rs->scopes[i].enforce_services.n;
-	*c = (struct cuts){malloc(room * sizeof(*c->at)), 0};
-	if (c->at == NULL)
-		return false;
-	for (size_t i = 0; i < rs->n_rules; i++)
-		c->n += cut_set(c->at + c->n, &rs->rules[i].service);
-	for (size_t i = 0; i < rs->n_scopes; i++)
-		c->n += cut_set(c->at + c->n, &rs->scopes[i].enforce_services);
-	qsort(c->at, c->n, sizeof(*c->at), key_cmp);
-	for (size_t i = 0; i < c->n; i++)
-		if (kept == 0 || c->at[kept - 1] != c->at[i])
-			c->at[kept++] = c->at[i];
-	c->n = kept;
-	return true;
+		if (identity_in(rs->scopes[i].to.set, to))
+			n += cut_set(w->cuts + n, &rs->scopes[i].enforce_services);
+	qsort(w->cuts, n, sizeof(*w->cuts), key_cmp);
+	for (size_t i = 0; i < n; i++)
+		if (kept == 0 || w->cuts[kept - 1] != w->cuts[i])
+			w->cuts[kept++] = w->cuts[i];
+	return kept;
 }
 
 /* The pieces of the service, as half-open ranges. */
-static struct service_range *pieces_make(const struct cuts *c, const struct service_range *ranges, size_t n,
-					 size_t *n_pieces)
+static size_t pieces_make(const struct walk *w, size_t n_cuts)
 {
-	struct service_range *pieces = malloc((c->n + n) * sizeof(*pieces));
 	size_t made = 0;
 
-	for (size_t i = 0; pieces != NULL && i < n; i++) {
-		service_key from = ranges[i].from;
-		for (size_t k = 0; k < c->n && c->at[k] < ranges[i].to; k++) {
-			if (c->at[k] <= from)
+	for (size_t i = 0, k = 0; i < w->asked->n; i++) {
+		service_key from = w->asked->ranges[i].from, end = w->asked->ranges[i].to;
+		for (; k < n_cuts && w->cuts[k] < end; k++) {
+			if (w->cuts[k] <= from)
 				continue;
-			pieces[made++] = (struct service_range){from, c->at[k]};
-			from = c->at[k];
+			w->pieces[made++] = (struct service_range){from, w->cuts[k]};
+			from = w->cuts[k];
 		}
-		pieces[made++] = (struct service_range){from, ranges[i].to};
+		w->pieces[made++] = (struct service_range){from, end};
 	}
-	*n_pieces = made;
-	return pieces;
+	return made;
 }
+
+/* --- pairs -----------------------------------------------------------------------------------------------
+ */
 
 static bool decision_equal(const struct decision *a, const struct decision *b)
 {
@@ -83,24 +89,15 @@ static bool decision_equal(const struct decision *a, const struct decision *b)
 	       a->log_always == b->log_always;
 }
 
-struct walk {
-	const struct ruleset *rs;
-	const struct service_range *pieces;
-	size_t n;
-	int64_t at;
-	struct explain_answer *answers; /* room for n */
-	bool (*f)(void *ctx, const struct explain_answer *answer);
-	void *ctx;
-};
-
-static bool explain_pair(const struct walk *w, size_t from, size_t to)
+static bool explain_pair(const struct walk *w, const struct rule_view *own, size_t from, size_t to)
 {
-	size_t n = 0;
+	struct rule_view pair = view_narrow(w->rs, own, false, to, w->rules + 2 * w->rs->n_rules);
+	size_t n = 0, n_pieces = pieces_make(w, cuts_make(w, &pair, to));
 	bool same = true;
 
-	for (size_t i = 0; i < w->n; i++) {
+	for (size_t i = 0; i < n_pieces; i++) {
 		struct explain_answer a = {from, to, w->pieces[i].from, w->pieces[i].to, false, {0}};
-		policy_eval(w->rs, from, to, a.first, w->at, &a.decision);
+		eval_view(w->rs, &pair, from, to, a.first, &a.decision);
 		struct explain_answer *last = n > 0 ? &w->answers[n - 1] : NULL;
 		if (last != NULL && last->end == a.first && decision_equal(&last->decision, &a.decision))
 			last->end = a.end;
@@ -118,38 +115,70 @@ static bool explain_pair(const struct walk *w, size_t from, size_t to)
 	return true;
 }
 
+static bool explain_initiator(const struct walk *w, const struct rule_view *view, size_t from,
+			      const uint64_t *to)
+{
+	struct rule_view own = view_narrow(w->rs, view, true, from, w->rules + w->rs->n_rules);
+
+	for (size_t d = 0; d < w->rs->n_identities; d++)
+		if (identity_in(to, d) && !explain_pair(w, &own, from, d))
+			return false;
+	return true;
+}
+
+static size_t most_cuts(const struct ruleset *rs)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rs->n_rules; i++)
+		n += 2 * rs->rules[i].service.n;
+	for (size_t i = 0; i < rs->n_scopes; i++)
+		n += 2 * rs->scopes[i].enforce_services.n;
+	return n;
+}
+
+static bool walk_init(struct walk *w)
+{
+	size_t cuts = most_cuts(w->rs), pieces = cuts + w->asked->n;
+
+	w->rules = calloc(3 * w->rs->n_rules + 1, sizeof(*w->rules));
+	w->cuts = calloc(cuts + 1, sizeof(*w->cuts));
+	w->pieces = calloc(pieces, sizeof(*w->pieces));
+	w->answers = calloc(pieces, sizeof(*w->answers));
+	return w->rules != NULL && w->cuts != NULL && w->pieces != NULL && w->answers != NULL;
+}
+
+static void walk_free(struct walk *w)
+{
+	free(w->rules);
+	free(w->cuts);
+	free(w->pieces);
+	free(w->answers);
+}
+
 static void explain_pairs(const struct walk *w, const uint64_t *from, const uint64_t *to)
 {
-	for (size_t s = 0; s < w->rs->n_identities; s++) {
-		if (!identity_in(from, s))
-			continue;
-		for (size_t d = 0; d < w->rs->n_identities; d++)
-			if (identity_in(to, d) && !explain_pair(w, s, d))
-				return;
-	}
+	struct rule_view view = view_meeting(w->rs, from, to, w->asked, w->rules);
+
+	for (size_t s = 0; s < w->rs->n_identities; s++)
+		if (identity_in(from, s) && !explain_initiator(w, &view, s, to))
+			return;
 }
 
 bool policy_explain(const struct ruleset *rs, const uint64_t *from, const uint64_t *to,
 		    const struct service_range *ranges, size_t n, int64_t at_utc,
 		    bool (*f)(void *ctx, const struct explain_answer *answer), void *ctx)
 {
-	struct walk w = {.rs = rs, .at = at_utc, .f = f, .ctx = ctx};
-	struct service_range *pieces = NULL;
-	struct cuts cuts;
+	const struct service_set asked = {ranges, n};
+	struct walk w = {.rs = rs, .asked = &asked, .f = f, .ctx = ctx};
 
+	(void)at_utc; /* no rule depends on time yet */
 	if (n == 0)
 		return true;
-	if (!cuts_make(&cuts, rs))
-		return false;
-	pieces = pieces_make(&cuts, ranges, n, &w.n);
-	w.pieces = pieces;
-	w.answers = pieces != NULL ? calloc(w.n, sizeof(*w.answers)) : NULL;
-	bool enough = w.answers != NULL;
+	bool enough = walk_init(&w);
 	if (enough)
 		explain_pairs(&w, from, to);
-	free(w.answers);
-	free(pieces);
-	free(cuts.at);
+	walk_free(&w);
 	return enough;
 }
 

@@ -47,6 +47,7 @@ size_t evidence_identity(const struct ruleset *rs, const struct evidence *e, siz
 {
 	uint16_t value[LABELS_MAX] = {0};
 	bool any = false;
+	size_t found;
 
 	for (size_t k = 0; k < rs->n_labels; k++) {
 		if (e->claim[k].value == CLAIM_CONFLICT)
@@ -56,7 +57,9 @@ size_t evidence_identity(const struct ruleset *rs, const struct evidence *e, siz
 	}
 	if (!any)
 		return none;
-	return (size_t)(uintptr_t)bytemap_get(rs->by_values, value, sizeof(value));
+	found = (size_t)(uintptr_t)bytemap_get(rs->by_values, value, sizeof(value));
+	return found ? found
+		     : AT_CONFLICT; /* no set is outside the space; if one were, no rule could open it */
 }
 
 void ruleset_free(struct ruleset *rs)

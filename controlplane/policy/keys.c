@@ -15,13 +15,15 @@
 
 void error_at(struct build *b, const struct yaml_node *n, const char *format, ...)
 {
-	char text[512];
 	va_list args;
+	char *text;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	if (vasprintf(&text, format, args) < 0)
+		abort();
 	va_end(args);
 	diag_add(b->diags, SEV_ERROR, n->place, "%s", text);
+	free(text);
 }
 
 /* --- hints

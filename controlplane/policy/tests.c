@@ -255,36 +255,6 @@ static void find_edges(const struct ruleset *rs, const struct policy_test *t, co
 	e->n = n;
 }
 
-static struct rule_view view_of_test(const struct ruleset *rs, const struct policy_test *t, struct arena *a)
-{
-	uint32_t *index = arena_array(a, rs->n_rules + 1, sizeof(*index));
-	size_t n = 0;
-
-	for (size_t i = 0; i < rs->n_rules; i++) {
-		const struct rule *r = &rs->rules[i];
-
-		if (r->mode != MODE_OFF && sets_meet(rs, r->from.set, t->from) &&
-		    sets_meet(rs, r->to.set, t->to) && services_meet(&r->service, &t->service))
-			index[n++] = (uint32_t)i;
-	}
-	return (struct rule_view){index, n};
-}
-
-/* The rules of a view whose selector of one side holds the identity. */
-static struct rule_view narrow(const struct ruleset *rs, const struct rule_view *view, bool initiator,
-			       size_t identity, uint32_t *index)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < view->n; i++) {
-		const struct rule *r = &rs->rules[view->index[i]];
-
-		if (identity_in(initiator ? r->from.set : r->to.set, identity))
-			index[n++] = view->index[i];
-	}
-	return (struct rule_view){index, n};
-}
-
 static bool as_expected(const struct ruleset *rs, const struct policy_test *t, const struct decision *d)
 {
 	char text[256];
@@ -324,7 +294,7 @@ struct run {
 static bool run_pair(struct run *r, const struct rule_view *own, size_t from, size_t to,
 		     struct test_result *out)
 {
-	struct rule_view pair = narrow(r->rs, own, false, to, r->of_pair);
+	struct rule_view pair = view_narrow(r->rs, own, false, to, r->of_pair);
 
 	find_edges(r->rs, r->test, &pair, &r->edges);
 	for (size_t k = 0; k < r->edges.n; k++) {
@@ -341,7 +311,7 @@ static bool run_pair(struct run *r, const struct rule_view *own, size_t from, si
 
 static bool run_initiator(struct run *r, size_t from, struct test_result *out)
 {
-	struct rule_view own = narrow(r->rs, &r->view, true, from, r->of_initiator);
+	struct rule_view own = view_narrow(r->rs, &r->view, true, from, r->of_initiator);
 
 	for (size_t to = 0; to < r->rs->n_identities; to++)
 		if (identity_in(r->test->to, to) && !run_pair(r, &own, from, to, out))
@@ -352,7 +322,8 @@ static bool run_initiator(struct run *r, size_t from, struct test_result *out)
 static bool run_test(const struct ruleset *rs, const struct policy_test *t, struct arena *a,
 		     struct test_result *out)
 {
-	struct run r = {.rs = rs, .test = t, .view = view_of_test(rs, t, a)};
+	uint32_t *index = arena_array(a, rs->n_rules, sizeof(*index));
+	struct run r = {.rs = rs, .test = t, .view = view_meeting(rs, t->from, t->to, &t->service, index)};
 
 	if (set_empty(rs, t->from) || set_empty(rs, t->to)) {
 		snprintf(out->text, sizeof(out->text), "no identity can be %.200s",

@@ -70,6 +70,29 @@ static void prints_carets(void **state)
 	diags_free(&d);
 }
 
+/* The printer goes on from the line before, so going back and past the end must not confuse it. */
+static void finds_lines_in_any_order(void **state)
+{
+	static const unsigned lines[] = {3, 1, 99, 3, 3, 2, 1};
+	struct diags d;
+	char *text;
+
+	(void)state;
+	diags_init(&d);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+		diag_add(&d, SEV_NOTE, (struct place){"a.yaml", lines[i], 1, 0}, "x");
+	text = printed(&d);
+	assert_string_equal(text, "a.yaml:3:1: note: x\n  last\n  ^\n"
+				  "a.yaml:1:1: note: x\n  first: line\n  ^\n"
+				  "a.yaml:99:1: note: x\n"
+				  "a.yaml:3:1: note: x\n  last\n  ^\n"
+				  "a.yaml:3:1: note: x\n  last\n  ^\n"
+				  "a.yaml:2:1: note: x\n  \tna\xc3\xafve:\tword # tab and UTF-8\n  ^\n"
+				  "a.yaml:1:1: note: x\n  first: line\n  ^\n");
+	free(text);
+	diags_free(&d);
+}
+
 /* A place beyond the text, or in a long line, must not read beyond it. */
 static void survives_odd_places(void **state)
 {
@@ -304,6 +327,7 @@ static void ends_days(void **state)
 		{"/etc/passwd", 2026, 1, 1, NULL},
 		{"zone.tab", 2026, 1, 1, NULL},
 		{"Europe", 2026, 1, 1, NULL},
+		{"localtime", 2026, 1, 1, NULL},
 		{"", 2026, 1, 1, NULL},
 	};
 	char text[TIME_TEXT];
@@ -353,12 +377,19 @@ static void logs_lines(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(prints_carets),      cmocka_unit_test(survives_odd_places),
-		cmocka_unit_test(sorts_findings),     cmocka_unit_test(keeps_names),
-		cmocka_unit_test(reads_addresses),    cmocka_unit_test(reads_prefixes),
-		cmocka_unit_test(knows_prefix_edges), cmocka_unit_test(reads_macs),
-		cmocka_unit_test(reads_times),        cmocka_unit_test(counts_days),
-		cmocka_unit_test(ends_days),          cmocka_unit_test(logs_lines),
+		cmocka_unit_test(prints_carets),
+		cmocka_unit_test(survives_odd_places),
+		cmocka_unit_test(finds_lines_in_any_order),
+		cmocka_unit_test(sorts_findings),
+		cmocka_unit_test(keeps_names),
+		cmocka_unit_test(reads_addresses),
+		cmocka_unit_test(reads_prefixes),
+		cmocka_unit_test(knows_prefix_edges),
+		cmocka_unit_test(reads_macs),
+		cmocka_unit_test(reads_times),
+		cmocka_unit_test(counts_days),
+		cmocka_unit_test(ends_days),
+		cmocka_unit_test(logs_lines),
 	};
 
 	return cmocka_run_group_tests_name("base-text", tests, NULL, NULL);

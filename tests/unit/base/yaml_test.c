@@ -64,6 +64,11 @@ static const struct sample samples[] = {
 	 "\xef\xbb\xbf"
 	 "a: 1\n",
 	 "{a: 1}"},
+	{"a byte order mark before several lines",
+	 "\xef\xbb\xbf"
+	 "a: 1\nb: [x]\n",
+	 "{a: 1, b: [x]}"},
+	{"only one byte order mark", "\xef\xbb\xbf\xef\xbb\xbf", "", 1, 1, "U+FEFF"},
 	{"a byte order mark is no column",
 	 "\xef\xbb\xbf"
 	 "a: \x01\n",
@@ -89,9 +94,24 @@ static const struct sample samples[] = {
 	{"cut off", "a: \xe2\x82", "", 1, 4, "invalid UTF-8"},
 	{"beyond Unicode", "a: \xf4\x90\x80\x80\n", "", 1, 4, "invalid UTF-8"},
 	{"control character", "a: \x01\n", "", 1, 4, "U+0001"},
+	{"lines end with or without a carriage return", "a: 1\r\nb: 2\n", "{a: 1, b: 2}"},
+	{"no line ends unseen: carriage return", "a: 1 # x\rb: 2\n", "", 1, 9, "U+000D"},
+	{"no line ends unseen: next line",
+	 "a: 1\nb: 2 # x\xc2\x85"
+	 "c: 3\n",
+	 "{a: 1}", 2, 9, "U+0085"},
+	{"no line ends unseen: line separator",
+	 "a: 1 # x\xe2\x80\xa8"
+	 "b: 2\n",
+	 "", 1, 9, "U+2028"},
+	{"no line ends unseen: paragraph separator",
+	 "a: 1 # x\xe2\x80\xa9"
+	 "b: 2\n",
+	 "", 1, 9, "U+2029"},
 	{"escaped zero", "a: \"x\\0y\"\n", "{a: 'x'}", 1, 4, "zero character"},
-	{"nothing", "", "", 0, 0, NULL},
-	{"comment only", "# x\n", "", 0, 0, NULL},
+	{"nothing", "", "", 1, 1, "the file is empty"},
+	{"comment only", "# x\n", "", 1, 1, "the file is empty"},
+	{"one finding is enough", "%YAML 3.0\n---\na: 1\n", "", 1, 1, "incompatible"},
 };
 
 static void reads(void **state)

@@ -170,7 +170,7 @@ static void other_link_types_are_refused_by_name(void **state)
 	static const struct {
 		uint32_t link;
 		const char *name;
-	} cases[] = {{105, "IEEE802_11"}, {9, "PPP"}, {192, "PPI"}};
+	} cases[] = {{105, "IEEE802_11"}, {9, "PPP"}, {192, "PPI"}, {160, "USER13"}};
 
 	for (size_t i = 0; i < LEN(cases); i++) {
 		char error[256];

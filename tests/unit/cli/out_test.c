@@ -64,7 +64,9 @@ static void csv_quotes(void **state)
 static void json_is_an_envelope(void **state)
 {
 	expect(OUT_JSON,
-	       "{\"schema\":\"cordon.x/1\",\"lost\":0,\"data\":[{\"name\":\"a\\tb\",\"verdict\":\"allow\","
+	       "{\"schema\":\"cordon.x/"
+	       "1\",\"node\":null,\"generation\":null,\"lost\":0,\"data\":[{\"name\":\"a\\tb\",\"verdict\":"
+	       "\"allow\","
 	       "\"packets\":[3,2],\"note\":null,\"more\":\"roomy\"},{\"name\":\"b\",\"verdict\":\"deny\","
 	       "\"packets\":[1,0],\"note\":\"n,\\\"q\\\"\",\"more\":\"roomy\"}]}\n");
 }

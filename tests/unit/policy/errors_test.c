@@ -26,7 +26,7 @@ static const struct refusal refusals[] = {
 	{"other version", "cordon: @2\nbundle: {name: t, owner: o, timezone: UTC}\n", "out of range"},
 	{"version of wrong type", "cordon: @one\nbundle: {name: t, owner: o, timezone: UTC}\n",
 	 "expected a whole number"},
-	{"no bundle", "cordon: 1\n", "needs the key `bundle`"},
+	{"no bundle", "@cordon: 1\n", "needs the key `bundle`"},
 	{"unknown top key", "@rulez: []\n", "unknown key `rulez` in a policy, did you mean `rules`?"},
 	{"later top key", "@assertions: []\n", "`assertions` is not supported yet"},
 	{"later postures", "@postures: {}\n", "`postures` is not supported yet"},
@@ -201,7 +201,8 @@ static const struct refusal refusals[] = {
 /* The text without its mark, and where the mark was; line 0 if it has none. */
 static char *take_mark(const char *text, unsigned *line, unsigned *column)
 {
-	bool whole = strncmp(text, "cordon", 6) == 0 || strncmp(text, "@bundle", 7) == 0;
+	const char *first = text + (text[0] == '@');
+	bool whole = strncmp(first, "cordon", 6) == 0 || strncmp(text, "@bundle", 7) == 0;
 	char *copy, *mark;
 
 	if (asprintf(&copy, "%s%s", whole ? "" : PRELUDE, text) < 0)
@@ -305,6 +306,27 @@ static void says_where_bytes_are_bad(void **state)
 	diags_free(&d);
 }
 
+/* A finding is never cut, least of all inside a character: JSON would drop it. */
+static void quotes_long_names_whole(void **state)
+{
+	char text[1024] = WHOLE, name[601];
+	struct policy_source source = {"t.yaml", text, 0};
+	struct diags d;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(name) - 1; i += 2)
+		memcpy(name + i, "\xc3\xa9", 2);
+	name[sizeof(name) - 1] = '\0';
+	source.len = strlen(text);
+	source.len += (size_t)snprintf(text + source.len, sizeof(text) - source.len, "%s: 1\n", name);
+	diags_init(&d);
+	assert_null(policy_compile(&source, 1, NULL, &d));
+	assert_int_equal(d.n_errors, 1);
+	assert_non_null(strstr(d.items[0].text, name));
+	assert_non_null(strstr(d.items[0].text, "` in a policy"));
+	diags_free(&d);
+}
+
 static void refuses_no_file_and_empty_files(void **state)
 {
 	struct policy_source empty = {"t.yaml", "", 0};
@@ -354,6 +376,7 @@ int main(void)
 		cmocka_unit_test(finds_all),
 		cmocka_unit_test(goes_on_after_syntax_error),
 		cmocka_unit_test(says_where_bytes_are_bad),
+		cmocka_unit_test(quotes_long_names_whole),
 		cmocka_unit_test(refuses_no_file_and_empty_files),
 		cmocka_unit_test(checks_against_the_config),
 	};

@@ -4,9 +4,13 @@
  */
 #include "fixture.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "addr.h"
+#include "random.h"
 
 #define HEAD   "cordon: 1\nbundle: {name: t, owner: o, timezone: UTC}\n"
 #define LABELS HEAD "labels: {role: [a, b], site: [x, y]}\nclassify:\n"
@@ -50,6 +54,11 @@ static const struct space spaces[] = {
 		"  - {id: 2, when: {prefix: 11.0.0.0/8}, set: {site: x}}\n"
 		"  - {id: 3, when: {prefix: 10.1.0.0/16}, set: {site: y}}\n",
 	 {"role=a", "role=a,site=y", "site=x", "site=y"}},
+	{"a rule without prefix still holds beside one that ties a MAC to a prefix",
+	 LABELS "  - {id: 1, when: {vlan: 1}, set: {role: a}}\n"
+		"  - {id: 2, when: {vlan: 1, prefix: 11.0.0.0/8}, set: {role: a}}\n"
+		"  - {id: 3, when: {mac: \"02:00:00:00:00:01\", prefix: 10.0.0.0/8}, set: {site: x}}\n",
+	 {"role=a", "role=a,site=x", "site=x"}},
 	{"a conflict is no set",
 	 LABELS
 	 "  - {id: 1, when: {port: p}, set: {role: a}}\n  - {id: 2, when: {vlan: 1}, set: {role: b}}\n",
@@ -165,6 +174,130 @@ static void gives_up_on_explosions(void **state)
 	free(text);
 }
 
+/* --- every endpoint has its set --------------------------------------------------------------------------
+ */
+
+static const char *const prefixes[] = {"10.0.0.0/8", "10.1.0.0/16", "10.1.1.0/24", "11.0.0.0/8", "fd00::/16"};
+static const char *const addresses[] = {"10.9.0.1", "10.1.9.1", "10.1.1.9", "11.0.0.1", "fd00::1", "fe80::1"};
+static const char *const ports[] = {NULL, "p", "q"};
+static const char *const macs[] = {"02:00:00:00:00:00", "02:00:00:00:00:01", "02:00:00:00:00:02"};
+
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+
+/* Up to seven rules whose conditions meet often. */
+static void draw_rules(struct rng *r, char *text, size_t room)
+{
+	size_t n = 2 + rng_below(r, 6), len = (size_t)snprintf(text, room, "%s", LABELS);
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned which = 1 + (unsigned)rng_below(r, 15), set = 1 + (unsigned)rng_below(r, 3);
+
+		len += (size_t)snprintf(text + len, room - len, "  - {id: c%zu, when: {", i);
+		if (which & 1)
+			len += (size_t)snprintf(text + len, room - len, "prefix: \"%s\", ",
+						prefixes[rng_below(r, COUNT(prefixes))]);
+		if (which & 2)
+			len += (size_t)snprintf(text + len, room - len, "mac: \"%s\", ",
+						macs[1 + rng_below(r, 2)]);
+		if (which & 4)
+			len += (size_t)snprintf(text + len, room - len, "vlan: %zu, ", 1 + rng_below(r, 2));
+		if (which & 8)
+			len += (size_t)snprintf(text + len, room - len, "port: %s, ",
+						ports[1 + rng_below(r, 2)]);
+		len += (size_t)snprintf(text + len, room - len, "}, set: {");
+		if (set & 1)
+			len += (size_t)snprintf(text + len, room - len, "role: %s, ",
+						rng_chance(r, 50) ? "a" : "b");
+		if (set & 2)
+			len += (size_t)snprintf(text + len, room - len, "site: %s, ",
+						rng_chance(r, 50) ? "x" : "y");
+		len += (size_t)snprintf(text + len, room - len, "}}\n");
+	}
+	assert_true(len < room);
+}
+
+static bool rule_holds(const struct classifier *c, const struct endpoint_evidence *e, bool by_prefix)
+{
+	return (!c->has_prefix ||
+		(by_prefix && c->family == e->family && addr_in_prefix(e->addr, c->prefix, c->prefix_len))) &&
+	       (!c->has_mac || memcmp(c->mac, e->mac, sizeof(c->mac)) == 0) &&
+	       (!c->has_vlan || c->vlan == e->vlan) &&
+	       (!c->has_port || (e->port && strcmp(c->port, e->port) == 0));
+}
+
+/* The winning value of a label, worded as the language page does: 0 none, -1 a conflict. */
+static int winner(const struct ruleset *rs, const struct endpoint_evidence *e, bool by_prefix, size_t label)
+{
+	int best_strength = 0, best_len = -1, value = 0;
+
+	for (size_t i = 0; i < rs->n_classifiers; i++) {
+		const struct classifier *c = &rs->classifiers[i];
+		int strength = c->has_mac ? 2 : 1, len = c->has_prefix ? c->prefix_len : -1;
+
+		if (!c->value[label] || !rule_holds(c, e, by_prefix))
+			continue;
+		if (strength > best_strength || (strength == best_strength && len > best_len)) {
+			best_strength = strength;
+			best_len = len;
+			value = c->value[label];
+		} else if (strength == best_strength && len == best_len && value != c->value[label]) {
+			value = -1;
+		}
+	}
+	return value;
+}
+
+/* `role` and `site` are the only labels, in this order. */
+static void expected_text(const struct ruleset *rs, const struct endpoint_evidence *e, char *text,
+			  size_t room)
+{
+	bool by_prefix = addr_kind(e->family, e->addr) == ADDR_UNICAST;
+	int role = winner(rs, e, by_prefix, 0), site = winner(rs, e, by_prefix, 1);
+
+	if (role < 0 || site < 0)
+		snprintf(text, room, "$conflict");
+	else if (!role && !site)
+		snprintf(text, room, "$unknown");
+	else
+		snprintf(text, room, "%s%s%s%s%s", role ? "role=" : "",
+			 role ? rs->labels[0].values[role - 1] : "", role && site ? "," : "",
+			 site ? "site=" : "", site ? rs->labels[1].values[site - 1] : "");
+}
+
+static void ask_endpoint(const struct ruleset *rs, uint64_t seed, size_t which)
+{
+	struct endpoint_evidence e = {.has_mac = true};
+	char expected[64];
+
+	e.family = addr_parse(addresses[which % COUNT(addresses)], e.addr);
+	which /= COUNT(addresses);
+	e.port = ports[which % COUNT(ports)];
+	which /= COUNT(ports);
+	e.vlan = (uint16_t)(which % 3);
+	mac_parse(macs[which / 3], e.mac);
+	expected_text(rs, &e, expected, sizeof(expected));
+	if (strcmp(rs->identities[policy_classify(rs, &e)].text, expected) != 0)
+		fail_msg("seed %" PRIu64 ": %s instead of %s", seed,
+			 rs->identities[policy_classify(rs, &e)].text, expected);
+}
+
+static void every_endpoint_has_its_set(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 300; seed++) {
+		struct rng r = {seed};
+		struct ruleset *rs;
+
+		draw_rules(&r, text, sizeof(text));
+		rs = must_compile(text);
+		for (size_t i = 0; i < COUNT(addresses) * COUNT(ports) * 3 * COUNT(macs); i++)
+			ask_endpoint(rs, seed, i);
+		ruleset_free(rs);
+	}
+}
+
 #define N_SPACES (sizeof(spaces) / sizeof(*spaces))
 
 int main(void)
@@ -173,6 +306,7 @@ int main(void)
 		cmocka_unit_test(takes_as_many_as_there_are_numbers),
 		cmocka_unit_test(refuses_more),
 		cmocka_unit_test(gives_up_on_explosions),
+		cmocka_unit_test(every_endpoint_has_its_set),
 	};
 	struct CMUnitTest tests[N_SPACES + sizeof(others) / sizeof(*others)];
 
