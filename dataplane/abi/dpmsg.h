@@ -11,20 +11,21 @@
 
 #include <stdint.h>
 
-#define DP_ABI 1u
-#define DP_TEXT 160u
+#define DP_ABI   1u
+#define DP_TEXT  160u
 #define DP_BATCH 24u
 
 enum dpmsg_type {
 	/* requests from cordond */
-	DP_HELLO = 1,   /* -> DP_HELLO with `hello` filled by the dataplane */
-	DP_PREPARE,     /* fd: image. Checked, mapped, kept aside. -> DP_OK or DP_ERROR (nothing changed) */
-	DP_PUBLISH,     /* fd: bindings snapshot. Image of the last DP_PREPARE and snapshot enter force together,
-	                   between two bursts of each worker. -> DP_OK after every worker took it */
-	DP_BIND,        /* bind: one to DP_BATCH bindings. -> DP_OK */
-	DP_DUMP,        /* dump.what: -> DP_OK with fd: image bytes, or array of struct dp_binding */
-	DP_PING,        /* -> DP_OK with `hello` (heartbeat, current generation) */
-	DP_DENY_ALL,    /* drop the image: deny everything. -> DP_OK */
+	DP_HELLO = 1, /* -> DP_HELLO with `hello` filled by the dataplane */
+	DP_PREPARE,   /* fd: image. Checked, mapped, kept aside. -> DP_OK or DP_ERROR (nothing changed) */
+	DP_PUBLISH, /* fd: bindings snapshot. Image of the last DP_PREPARE and snapshot enter force together,
+		       between two bursts of each worker. -> DP_OK after every worker took it */
+	DP_BIND,    /* bind: one to DP_BATCH bindings. -> DP_OK */
+	DP_DUMP, /* dump.what: -> DP_OK with fd: image bytes (no fd: no image, everything is denied), or array
+		    of struct dp_binding */
+	DP_PING, /* -> DP_OK with `hello` (heartbeat, current generation) */
+	DP_DENY_ALL, /* drop the image: deny everything. -> DP_OK */
 	/* answers */
 	DP_OK = 64,
 	DP_ERROR, /* error.code (errno), error.text */
@@ -41,10 +42,11 @@ struct dp_binding {
 	uint16_t domain;
 	uint16_t port; /* index */
 	uint16_t identity;
-	uint8_t family;   /* 4 or 6 */
-	uint8_t flags;    /* enum dp_binding_flag */
+	uint8_t family; /* 4 or 6 */
+	uint8_t flags;  /* enum dp_binding_flag */
 	uint16_t reserved;
-	uint32_t dictionary; /* size of the dictionary the identity was numbered with; larger than the image's: unknown */
+	uint32_t dictionary; /* size of the dictionary the identity was numbered with; larger than the
+				image's: unknown */
 	uint32_t lease_s;    /* seconds left since the last frame; UINT32_MAX: static */
 };
 
@@ -53,10 +55,11 @@ enum dp_binding_flag {
 };
 
 enum dp_endpoint_kind {
-	DP_ENDPOINT_NEW = 1,     /* first frame from an unbound source; it holds the address as $unknown meanwhile */
-	DP_ENDPOINT_MOVED = 2,   /* same address and MAC, other port: identity must be evaluated anew */
-	DP_ENDPOINT_GONE = 3,    /* lease over */
-	DP_ENDPOINT_SPOOF = 4,   /* a claim that was refused: `mac` and `port` are the claimant's */
+	DP_ENDPOINT_NEW =
+		1, /* first frame from an unbound source; it holds the address as $unknown meanwhile */
+	DP_ENDPOINT_MOVED = 2, /* same address and MAC, other port: identity must be evaluated anew */
+	DP_ENDPOINT_GONE = 3,  /* lease over */
+	DP_ENDPOINT_SPOOF = 4, /* a claim that was refused: `mac` and `port` are the claimant's */
 };
 
 struct dp_endpoint {

@@ -2,21 +2,21 @@
 /*
  * The policy image: what the compiler hands to the dataplane.
  *
- * One contiguous, position-independent, immutable block in host byte order. It holds the policy's digest but no
- * generation, time or path, so the same policy with the same dictionary gives the same bytes. Readers may use it
- * only after image_check() (image_check.h) accepted it; after that, every index in it is in range and no reader
- * checks again. Owner: whoever mapped or allocated the bytes. Any number of threads may read.
+ * One contiguous, position-independent, immutable block in host byte order. It holds the policy's digest but
+ * no generation, time or path, so the same policy with the same dictionary gives the same bytes. Readers may
+ * use it only after image_check() (image_check.h) accepted it; after that, every index in it is in range and
+ * no reader checks again. Owner: whoever mapped or allocated the bytes. Any number of threads may read.
  *
  * How a decision is found, for identities s -> d and service key k at UTC second t:
- *   edge     = last schedule entry with from_utc <= t              (the schedule is sorted, entry 0 is INT64_MIN)
- *   row      = matrix[edge.matrix * n_source + identity[s].source]
- *   list     = the row's exception for identity[d].responder, else row.default_list
- *   region   = last region of the list with from <= k              (a list covers the whole key space from 0)
- *   decision = decision[region.decision]
- * An identity number beyond the table is IDENTITY_NONE; class 0 on either side denies everything.
+ *   edge     = last schedule entry with from_utc <= t              (the schedule is sorted, entry 0 is
+ * INT64_MIN) row      = matrix[edge.matrix * n_source + identity[s].source] list     = the row's exception
+ * for identity[d].responder, else row.default_list region   = last region of the list with from <= k (a list
+ * covers the whole key space from 0) decision = decision[region.decision] An identity number beyond the table
+ * is IDENTITY_NONE; class 0 on either side denies everything.
  *
- * Canonical order, so that a check needs one pass and no memory: decision 0 is default-deny, list 0 is decision 0
- * for every key; the regions of the lists follow one another without gap or sharing, and so do the slots of the rows.
+ * Canonical order, so that a check needs one pass and no memory: decision 0 is default-deny, list 0 is
+ * decision 0 for every key; the regions of the lists follow one another without gap or sharing, and so do the
+ * slots of the rows.
  */
 #pragma once
 
@@ -24,10 +24,10 @@
 
 #include "verdict.h"
 
-#define IMAGE_MAGIC "CRDNIMG"
-#define IMAGE_ABI 1u
+#define IMAGE_MAGIC    "CRDNIMG"
+#define IMAGE_ABI      1u
 #define IMAGE_SIZE_MAX (256u << 20)
-#define IMAGE_ALIGN 64u /* of the block and of each section */
+#define IMAGE_ALIGN    64u /* of the block and of each section */
 
 struct image_section {
 	uint32_t offset; /* bytes from the start of the image, a multiple of IMAGE_ALIGN */
@@ -55,7 +55,7 @@ struct image_row {
 };
 
 #define IMAGE_SLOT_EMPTY UINT32_MAX
-#define IMAGE_PROBE_MAX 32u /* an entry lies less than this many slots behind its start */
+#define IMAGE_PROBE_MAX  32u /* an entry lies less than this many slots behind its start */
 struct image_slot {
 	uint32_t responder; /* class, or IMAGE_SLOT_EMPTY */
 	uint32_t list;
@@ -94,12 +94,14 @@ struct image_decision {
 };
 
 /*
- * Identity by address alone, as a partition of the address space. Only entries marked FINAL may be used for an
- * endpoint whose binding has not arrived; without FINAL other evidence could change the answer.
+ * Identity by address alone, as a partition of the address space. Only entries marked FINAL may be used for
+ * an endpoint whose binding has not arrived; without FINAL other evidence could change the answer.
  */
 enum image_prefix_flag {
 	PREFIX_FINAL = 1 << 0,
-	PREFIX_OUTSIDE = 1 << 1, /* holds only at a port with side `outside` (and in tap mode), else IDENTITY_UNKNOWN */
+	PREFIX_OUTSIDE =
+		1
+		<< 1, /* holds only at a port with side `outside` (and in tap mode), else IDENTITY_UNKNOWN */
 };
 
 struct image_prefix4 {
@@ -118,15 +120,15 @@ struct image_prefix6 {
 struct image_header {
 	char magic[8];
 	uint32_t abi;
-	uint32_t size;  /* bytes, whole image */
-	uint64_t crc64; /* CRC-64/XZ over the image with this field zero */
+	uint32_t size;      /* bytes, whole image */
+	uint64_t crc64;     /* CRC-64/XZ over the image with this field zero */
 	uint8_t digest[32]; /* SHA-256 of the policy's canonical form */
 	uint32_t n_source;
 	uint32_t n_responder;
 	uint32_t n_matrix;
-	uint32_t n_rules;  /* highest rule number in use by the policy */
+	uint32_t n_rules; /* highest rule number in use by the policy */
 	uint32_t n_scopes;
-	uint32_t reserved; /* 0 */
+	uint32_t reserved;             /* 0 */
 	struct image_section identity; /* struct image_identity, indexed by number */
 	struct image_section schedule; /* struct image_edge */
 	struct image_section matrix;   /* uint32_t row, n_matrix * n_source */
@@ -137,8 +139,8 @@ struct image_header {
 	struct image_section decision; /* struct image_decision */
 	struct image_section prefix4;  /* struct image_prefix4, from 0 */
 	struct image_section prefix6;  /* struct image_prefix6, from :: */
-	/* What some service of the policy names, beyond TCP, UDP and echo: bit per protocol or type. Only these
-	 * may open a session or be asked of the rules. */
+	/* What some service of the policy names, beyond TCP, UDP and echo: bit per protocol or type. Only
+	 * these may open a session or be asked of the rules. */
 	uint64_t named_proto[4];
 	uint64_t named_icmp[4];
 	uint64_t named_icmpv6[4];

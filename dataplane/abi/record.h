@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The flow record: a verdict with a flow and a time. Fixed size, host byte order, written once by the worker that
- * decided, read by the control plane. Zero means "not known" in every reserved field, so later features fill
- * fields without moving them. Times are UTC in nanoseconds since 1970.
+ * The flow record: a verdict with a flow and a time. Fixed size, host byte order, written once by the worker
+ * that decided, read by the control plane. Zero means "not known" in every reserved field, so later features
+ * fill fields without moving them. Times are UTC in nanoseconds since 1970.
  */
 #pragma once
 
@@ -27,7 +27,7 @@ static inline int record_is_decision(unsigned type)
 
 enum record_end {
 	RECORD_END_NONE = 0,
-	RECORD_END_CLOSED = 1,  /* FIN on both sides, or an accepted RST */
+	RECORD_END_CLOSED = 1, /* FIN on both sides, or an accepted RST */
 	RECORD_END_TIMEOUT = 2,
 	RECORD_END_REVOKED = 3, /* cut by a change: see revoked_by */
 	RECORD_END_SHUTDOWN = 4,
@@ -36,9 +36,9 @@ enum record_end {
 enum record_family { RECORD_IPV4 = 4, RECORD_IPV6 = 6 };
 
 struct record {
-	uint64_t session; /* worker << 56 | counter; 0 for a refused packet */
-	int64_t first_ns; /* first packet */
-	int64_t last_ns;  /* last packet; the decision's time for RECORD_OPEN, REFUSED and CHANGED */
+	uint64_t session;    /* worker << 56 | counter; 0 for a refused packet */
+	int64_t first_ns;    /* first packet */
+	int64_t last_ns;     /* last packet; the decision's time for RECORD_OPEN, REFUSED and CHANGED */
 	uint64_t packets[2]; /* [0] initiator -> responder, [1] back */
 	uint64_t bytes[2];   /* IP lengths */
 
@@ -52,7 +52,7 @@ struct record {
 
 	uint16_t src_identity;
 	uint16_t dst_identity;
-	uint16_t in_port;  /* index; UINT16_MAX unknown */
+	uint16_t in_port; /* index; UINT16_MAX unknown */
 	uint16_t out_port;
 	uint8_t src_mac[6];
 	uint8_t dst_mac[6];
@@ -66,7 +66,7 @@ struct record {
 	uint8_t intended;  /* enum verdict */
 	uint8_t reason;    /* enum reason */
 	uint8_t intended_reason;
-	uint8_t end;       /* enum record_end */
+	uint8_t end; /* enum record_end */
 	uint8_t old_verdict;
 	uint8_t tcp_state;
 

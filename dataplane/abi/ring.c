@@ -375,19 +375,20 @@ bool ring_read_aggregate(const struct ring_file *f, uint32_t worker, uint32_t i,
 	struct ring_aggregate *slot = &ring_aggregates(f, worker)[i];
 	uint64_t serial = __atomic_load_n(&slot->serial, __ATOMIC_ACQUIRE);
 	uint64_t count;
+	uint8_t n_samples;
 
 	if (!serial)
 		return false;
-	/* The count first: whatever was counted is then surely described by the fields copied after it. */
+	/* The counts first: whatever was counted is then surely described by the fields copied after them. */
 	count = __atomic_load_n(&slot->count, __ATOMIC_ACQUIRE);
+	n_samples = __atomic_load_n(&slot->n_samples, __ATOMIC_ACQUIRE);
 	memcpy(out, slot, sizeof(*out));
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (__atomic_load_n(&slot->serial, __ATOMIC_RELAXED) != serial)
 		return false;
 	out->serial = serial;
 	out->count = count;
-	if (out->n_samples > RING_SAMPLES)
-		out->n_samples = RING_SAMPLES;
+	out->n_samples = n_samples < RING_SAMPLES ? n_samples : RING_SAMPLES;
 	return true;
 }
 

@@ -2,23 +2,27 @@
 /*
  * The ring file: how decisions leave the dataplane.
  *
- * One file per dataplane instance on tmpfs, made by cordon-dp, opened by cordond. Per worker it holds counters, a
- * single-producer single-consumer ring of records, and a table of aggregates (refusals that repeat, and allowed
- * sessions above the record rate). Because the counters live in the file, they survive the death of either side.
+ * One file per dataplane instance on tmpfs, made by cordon-dp, opened by cordond. Per worker it holds
+ * counters, a single-producer single-consumer ring of records, and a table of aggregates (refusals that
+ * repeat, and allowed sessions above the record rate). Because the counters live in the file, they survive
+ * the death of either side.
  *
- * Writers. Everything in struct ring_worker but `consumer` and the `acked` words is written by one worker only;
- * those are written by the consumer only. Counters are plain 64-bit stores, no locks; each side reads the other's
- * words with acquire. The producer treats every word the consumer wrote as hostile, and the other way round.
+ * Writers. Everything in struct ring_worker but `consumer` and the `acked` words is written by one worker
+ * only; those are written by the consumer only. Counters are plain 64-bit stores, no locks; each side reads
+ * the other's words with acquire. The producer treats every word the consumer wrote as hostile, and the other
+ * way round.
  *
- * Order, so that a kill at any instruction loses nothing silently. The worker raises `frames_in` and `decisions`
+ * Order, so that a kill at any instruction loses nothing silently. The worker raises `frames_in` and
+ * `decisions`
  * (`updates`) before it accounts for them. So on a file whose owner is dead
- *      frames_in - forwarded - dropped                       are frames that died inside the process (drop `tx`)
- *      decisions - pushed - aggregated - lost                are decisions that did (lost)
- * both bounded by one burst per worker. On a live file the same differences are work in hand.
+ *      frames_in - forwarded - dropped                       are frames that died inside the process (drop
+ * `tx`) decisions - pushed - aggregated - lost                are decisions that did (lost) both bounded by
+ * one burst per worker. On a live file the same differences are work in hand.
  *
  * Laws (wire rules 24, 25):   frames_in = forwarded + sum(dropped)
  *                             decisions = written + aggregated + pending + lost, and updates likewise
- * where written and aggregated are what the consumer has stored and pending is what lies in rings and aggregates.
+ * where written and aggregated are what the consumer has stored and pending is what lies in rings and
+ * aggregates.
  */
 #pragma once
 
@@ -29,33 +33,33 @@
 #include "record.h"
 #include "verdict.h"
 
-#define RING_MAGIC "CRDNRING"
-#define RING_ABI 1u
+#define RING_MAGIC       "CRDNRING"
+#define RING_ABI         1u
 #define RING_WORKERS_MAX 64u
-#define RING_PORTS_MAX 32u
-#define RING_PORT_NAME 16u
-#define RING_SAMPLES 8u
+#define RING_PORTS_MAX   32u
+#define RING_PORT_NAME   16u
+#define RING_SAMPLES     8u
 
 /* All u64, written by the worker. One X(name) = one counter in file, status, telemetry and metrics. */
-#define RING_COUNTERS(X)                                                                                      \
-	X(frames_in)                                                                                          \
-	X(bytes_in)                                                                                           \
-	X(forwarded)          /* a flooded frame counts once */                                               \
-	X(originated)         /* resets and rejects of ours, outside the frame law */                         \
-	X(decisions)                                                                                          \
-	X(decisions_pushed)                                                                                   \
-	X(decisions_aggregated)                                                                               \
-	X(decisions_lost)                                                                                     \
-	X(updates)                                                                                            \
-	X(updates_pushed)                                                                                     \
-	X(updates_lost)                                                                                       \
-	X(sessions_opened)                                                                                    \
-	X(sessions_ended)                                                                                     \
-	X(redecided)          /* sessions decided again, whatever came out */                                 \
-	X(events_lost)        /* endpoint events that found their queue full */                               \
-	X(bindings)           /* gauge */                                                                     \
-	X(sessions)           /* gauge */                                                                     \
-	X(generation)         /* gauge: the generation in force */
+#define RING_COUNTERS(X)                                                                                     \
+	X(frames_in)                                                                                         \
+	X(bytes_in)                                                                                          \
+	X(forwarded)  /* a flooded frame counts once */                                                      \
+	X(originated) /* resets and rejects of ours, outside the frame law */                                \
+	X(decisions)                                                                                         \
+	X(decisions_pushed)                                                                                  \
+	X(decisions_aggregated)                                                                              \
+	X(decisions_lost)                                                                                    \
+	X(updates)                                                                                           \
+	X(updates_pushed)                                                                                    \
+	X(updates_lost)                                                                                      \
+	X(sessions_opened)                                                                                   \
+	X(sessions_ended)                                                                                    \
+	X(redecided)   /* sessions decided again, whatever came out */                                       \
+	X(events_lost) /* endpoint events that found their queue full */                                     \
+	X(bindings)    /* gauge */                                                                           \
+	X(sessions)    /* gauge */                                                                           \
+	X(generation)  /* gauge: the generation in force */
 
 struct ring_counters {
 #define X(name) uint64_t name;
@@ -74,10 +78,11 @@ struct ring_sample {
 };
 
 /*
- * Decisions of one kind from one source endpoint to one responder identity by one rule for one reason. `count` only
- * grows while a slot keeps its `serial`; the slot may be given to another key once its window is over and the
- * consumer has acknowledged every count (ring_ack_count(acked[i], serial) == count), and then `serial` changes first.
- * Writer order: serial = 0, fields, count = 0, serial = new (release). Reader: serial (acquire), copy, serial again.
+ * Decisions of one kind from one source endpoint to one responder identity by one rule for one reason.
+ * `count` only grows while a slot keeps its `serial`; the slot may be given to another key once its window is
+ * over and the consumer has acknowledged every count (ring_ack_count(acked[i], serial) == count), and then
+ * `serial` changes first. Writer order: serial = 0, fields, count = 0, serial = new (release). Reader: serial
+ * (acquire), copy, serial again.
  */
 struct ring_aggregate {
 	uint64_t serial; /* 0: free */
@@ -99,9 +104,9 @@ enum ring_state { RING_MAKING = 0, RING_LIVE = 1, RING_CLOSED = 2 };
 struct ring_header {
 	char magic[8];
 	uint32_t abi;
-	uint32_t state; /* enum ring_state */
-	uint64_t size;  /* of the file */
-	uint64_t instance; /* random, never 0 */
+	uint32_t state;      /* enum ring_state */
+	uint64_t size;       /* of the file */
+	uint64_t instance;   /* random, never 0 */
 	uint8_t boot_id[16]; /* kernel boot id: another one means that a reboot lost what was pending */
 	int64_t started_ns;  /* UTC */
 	uint32_t pid;
@@ -145,7 +150,8 @@ size_t ring_size(const struct ring_geometry *g);
 int ring_create(struct ring_file *f, const char *path, const struct ring_geometry *g);
 /* The same in `ring_size(g)` bytes of caller's zeroed memory, 64-byte aligned (tests, replay). */
 int ring_create_mem(struct ring_file *f, void *memory, const struct ring_geometry *g);
-/* Map an existing file and check header, geometry and size. 0, -errno, or -EPROTO for a file that is not ours. */
+/* Map an existing file and check header, geometry and size. 0, -errno, or -EPROTO for a file that is not
+ * ours. */
 int ring_open(struct ring_file *f, const char *path, bool writable);
 /* Unmap; the file stays. The producer marks it RING_CLOSED first with ring_shut(). */
 void ring_close(struct ring_file *f);
@@ -167,19 +173,23 @@ struct ring_producer {
 };
 
 void ring_producer_init(struct ring_producer *p, const struct ring_file *f, uint32_t worker);
-/* Next free slot, or NULL if the ring is full or the consumer's tail is not believable. Fill it, then publish. */
+/* Next free slot, or NULL if the ring is full or the consumer's tail is not believable. Fill it, then
+ * publish. */
 struct record *ring_next(struct ring_producer *p);
 void ring_publish(struct ring_producer *p);
 
-/* Consumer: copy up to `max` records after position `from` (== the stored tail) into `out`; returns how many. */
-uint32_t ring_read(const struct ring_file *f, uint32_t worker, uint64_t from, struct record *out, uint32_t max);
+/* Consumer: copy up to `max` records after position `from` (== the stored tail) into `out`; returns how many.
+ */
+uint32_t ring_read(const struct ring_file *f, uint32_t worker, uint64_t from, struct record *out,
+		   uint32_t max);
 /* Consumer: everything before `tail` is stored durably. */
 void ring_release(const struct ring_file *f, uint32_t worker, uint64_t tail);
 /* Consumer: consistent copy of aggregate `i`; false if it is free or changing hands. */
 bool ring_read_aggregate(const struct ring_file *f, uint32_t worker, uint32_t i, struct ring_aggregate *out);
-/* Consumer: `count` decisions of aggregate `i` are stored durably. Only for a count that ring_read_aggregate() gave
- * and that was not acknowledged before: until then the slot cannot change hands. */
+/* Consumer: `count` decisions of aggregate `i` are stored durably. Only for a count that
+ * ring_read_aggregate() gave and that was not acknowledged before: until then the slot cannot change hands.
+ */
 void ring_ack_aggregate(const struct ring_file *f, uint32_t worker, uint32_t i, uint64_t count);
-/* What an acked word says about the slot's holder `serial`: decisions of it that are stored. The word itself also
- * carries the serial, so that one left over from an earlier holder reads as 0. */
+/* What an acked word says about the slot's holder `serial`: decisions of it that are stored. The word itself
+ * also carries the serial, so that one left over from an earlier holder reads as 0. */
 uint64_t ring_ack_count(uint64_t acked, uint64_t serial);

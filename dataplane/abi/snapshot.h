@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The bindings snapshot: all bindings that were classified under one image, as a memfd in DP_PUBLISH and as the file
- * beside the last good image. Image and snapshot are used together or not at all: `image_crc` names the image.
+ * The bindings snapshot: all bindings that were classified under one image, as a memfd in DP_PUBLISH and as
+ * the file beside the last good image. Image and snapshot are used together or not at all: `image_crc` names
+ * the image.
  *
  *   <state>/last-good.image       image bytes
  *   <state>/last-good.bindings    struct snapshot_header, then `count` struct dp_binding
@@ -13,11 +14,11 @@
 
 #include "dpmsg.h"
 
-#define SNAPSHOT_MAGIC "CRDNBIND"
-#define SNAPSHOT_ABI 1u
+#define SNAPSHOT_MAGIC        "CRDNBIND"
+#define SNAPSHOT_ABI          1u
 #define SNAPSHOT_BINDINGS_MAX 65536u
-#define LAST_GOOD_IMAGE "last-good.image"
-#define LAST_GOOD_BINDINGS "last-good.bindings"
+#define LAST_GOOD_IMAGE       "last-good.image"
+#define LAST_GOOD_BINDINGS    "last-good.bindings"
 
 struct snapshot_header {
 	char magic[8];

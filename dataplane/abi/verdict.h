@@ -22,54 +22,54 @@ enum verdict { VERDICT_DENY = 0, VERDICT_ALLOW = 1 };
 enum reason_stage { REASON_STAGE_POLICY, REASON_STAGE_FRAME };
 
 /* X(symbol, word, stage). Order is part of the ABI: append only. */
-#define CORDON_REASONS(X)                    \
-	X(NONE, "none", FRAME)               \
-	X(RULE, "rule", POLICY)              \
-	X(NO_RULE, "no-rule", POLICY)        \
-	X(SCOPE, "scope", POLICY)            \
-	X(NO_SESSION, "no-session", POLICY)  \
-	X(CONFLICT, "conflict", POLICY)      \
-	X(CLOCK, "clock", POLICY)            \
-	X(DENY_ALL, "deny-all", POLICY)      \
-	X(FLOW_LIMIT, "flow-limit", POLICY)  \
-	X(POSTURE, "posture", POLICY)        \
-	X(POSTURE_UNKNOWN, "posture-unknown", POLICY) \
-	X(TLS_MISSING, "tls-missing", POLICY) \
-	X(TLS_VERSION, "tls-version", POLICY) \
-	X(TLS_SNI, "tls-sni", POLICY)        \
-	X(TLS_ALPN, "tls-alpn", POLICY)      \
-	X(RATE, "rate", POLICY)              \
-	X(SPOOF, "spoof", FRAME)             \
-	X(PARSE, "parse", FRAME)             \
-	X(TRUNCATED, "truncated", FRAME)     \
-	X(CHECKSUM, "checksum", FRAME)       \
-	X(FRAGMENT, "fragment", FRAME)       \
-	X(OPTIONS, "options", FRAME)         \
-	X(EXT_HEADER, "ext-header", FRAME)   \
-	X(PROTO, "proto", FRAME)             \
-	X(ICMP_TYPE, "icmp-type", FRAME)     \
-	X(ICMP_UNRELATED, "icmp-unrelated", FRAME) \
-	X(TCP_FLAGS, "tcp-flags", FRAME)     \
-	X(TCP_WINDOW, "tcp-window", FRAME)   \
-	X(VLAN, "vlan", FRAME)               \
-	X(VLAN_STACK, "vlan-stack", FRAME)   \
-	X(ETHERTYPE, "ethertype", FRAME)     \
-	X(ARP, "arp", FRAME)                 \
-	X(ND, "nd", FRAME)                   \
-	X(DHCP, "dhcp", FRAME)               \
-	X(MULTICAST, "multicast", FRAME)     \
-	X(NO_PORT, "no-port", FRAME)         \
-	X(SAME_PORT, "same-port", FRAME)     \
-	X(MTU, "mtu", FRAME)                 \
-	X(TX, "tx", FRAME)                   \
-	X(ENDPOINT_LIMIT, "endpoint-limit", FRAME) \
+#define CORDON_REASONS(X)                                                                                    \
+	X(NONE, "none", FRAME)                                                                               \
+	X(RULE, "rule", POLICY)                                                                              \
+	X(NO_RULE, "no-rule", POLICY)                                                                        \
+	X(SCOPE, "scope", POLICY)                                                                            \
+	X(NO_SESSION, "no-session", POLICY)                                                                  \
+	X(CONFLICT, "conflict", POLICY)                                                                      \
+	X(CLOCK, "clock", POLICY)                                                                            \
+	X(DENY_ALL, "deny-all", POLICY)                                                                      \
+	X(FLOW_LIMIT, "flow-limit", POLICY)                                                                  \
+	X(POSTURE, "posture", POLICY)                                                                        \
+	X(POSTURE_UNKNOWN, "posture-unknown", POLICY)                                                        \
+	X(TLS_MISSING, "tls-missing", POLICY)                                                                \
+	X(TLS_VERSION, "tls-version", POLICY)                                                                \
+	X(TLS_SNI, "tls-sni", POLICY)                                                                        \
+	X(TLS_ALPN, "tls-alpn", POLICY)                                                                      \
+	X(RATE, "rate", POLICY)                                                                              \
+	X(SPOOF, "spoof", FRAME)                                                                             \
+	X(PARSE, "parse", FRAME)                                                                             \
+	X(TRUNCATED, "truncated", FRAME)                                                                     \
+	X(CHECKSUM, "checksum", FRAME)                                                                       \
+	X(FRAGMENT, "fragment", FRAME)                                                                       \
+	X(OPTIONS, "options", FRAME)                                                                         \
+	X(EXT_HEADER, "ext-header", FRAME)                                                                   \
+	X(PROTO, "proto", FRAME)                                                                             \
+	X(ICMP_TYPE, "icmp-type", FRAME)                                                                     \
+	X(ICMP_UNRELATED, "icmp-unrelated", FRAME)                                                           \
+	X(TCP_FLAGS, "tcp-flags", FRAME)                                                                     \
+	X(TCP_WINDOW, "tcp-window", FRAME)                                                                   \
+	X(VLAN, "vlan", FRAME)                                                                               \
+	X(VLAN_STACK, "vlan-stack", FRAME)                                                                   \
+	X(ETHERTYPE, "ethertype", FRAME)                                                                     \
+	X(ARP, "arp", FRAME)                                                                                 \
+	X(ND, "nd", FRAME)                                                                                   \
+	X(DHCP, "dhcp", FRAME)                                                                               \
+	X(MULTICAST, "multicast", FRAME)                                                                     \
+	X(NO_PORT, "no-port", FRAME)                                                                         \
+	X(SAME_PORT, "same-port", FRAME)                                                                     \
+	X(MTU, "mtu", FRAME)                                                                                 \
+	X(TX, "tx", FRAME)                                                                                   \
+	X(ENDPOINT_LIMIT, "endpoint-limit", FRAME)                                                           \
 	X(L2, "l2", FRAME) /* not a refusal: an ARP or ND frame passed on in tap mode */
 
 enum reason {
 #define X(sym, word, stage) REASON_##sym,
 	CORDON_REASONS(X)
 #undef X
-	REASON_COUNT
+		REASON_COUNT
 };
 
 static inline const char *reason_word(unsigned reason)
@@ -105,7 +105,7 @@ static inline const char *verdict_word(unsigned verdict)
  */
 typedef uint32_t rule_ref;
 #define RULE_DEFAULT_DENY ((rule_ref)0)
-#define RULE_SCOPE_BIT ((rule_ref)0x80000000u)
+#define RULE_SCOPE_BIT    ((rule_ref)0x80000000u)
 
 /* Identities: permanent 16-bit numbers, usable as Cisco TrustSec SGTs. */
 enum identity_number {
@@ -117,8 +117,8 @@ enum identity_number {
 	IDENTITY_MULTICAST = 5,
 	IDENTITY_PROBE_FIRST = 8,
 	IDENTITY_PROBE_LAST = 15,
-	IDENTITY_FIRST = 16,    /* first label set */
-	IDENTITY_LAST = 65519,  /* last label set */
+	IDENTITY_FIRST = 16,   /* first label set */
+	IDENTITY_LAST = 65519, /* last label set */
 };
 
 /*

@@ -14,7 +14,8 @@
 #include "ends.h"
 #include "session.h"
 
-#define likely(x) __builtin_expect(!!(x), 1)
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
 
 static void count_in(struct engine *e, const struct frame *frames, uint32_t n)
 {
@@ -168,7 +169,7 @@ static bool settled(struct engine *e, uint32_t k)
 static void decide_lanes(struct engine *e, uint32_t n)
 {
 	for (uint32_t k = 0; k < n; k++)
-		if (!likely(settled(e, k)))
+		if (unlikely(!settled(e, k)))
 			e->lane[k].flow = session_decide(e, k);
 }
 
@@ -206,6 +207,28 @@ static bool wrong_way(const struct packet *p, bool back)
 	return p->kind == PACKET_ICMP && back && !icmp_request_of(p);
 }
 
+/* Not TCP or UDP from one to one: the key alone does not tell whether it belongs to the session. */
+static inline bool is_rare(const struct flow *f, const struct packet *p)
+{
+	return p->kind > PACKET_UDP || (p->flags & (PACKET_GROUP | PACKET_GROUP_IP)) ||
+	       (f->flags & FLOW_GROUP);
+}
+
+/* True: it belongs. */
+static __attribute__((noinline)) bool belongs(struct engine *e, uint32_t k, const struct flow *f, bool back)
+{
+	const struct packet *p = lane_packet(e, k);
+
+	if (other_cast(f, p, back)) {
+		lane_frame(e, k)->reason = REASON_MULTICAST;
+		return false;
+	}
+	if (!wrong_way(p, back))
+		return true;
+	session_refuse(e, k);
+	return false;
+}
+
 static void step(struct engine *e, uint32_t k)
 {
 	const struct packet *p = &e->packet[e->lane[k].frame];
@@ -215,17 +238,13 @@ static void step(struct engine *e, uint32_t k)
 	bool back = e->lane[k].sender ^ (f->flags & FLOW_FROM_1);
 	enum state_id next;
 
-	if (p->kind == PACKET_ICMP_ERROR) {
-		let_pass(frame);
-		return;
-	}
-	if (!likely(!other_cast(f, p, back))) {
-		frame->reason = REASON_MULTICAST;
-		return;
-	}
-	if (!likely(!wrong_way(p, back))) {
-		session_refuse(e, k);
-		return;
+	if (unlikely(is_rare(f, p))) {
+		if (p->kind == PACKET_ICMP_ERROR) {
+			let_pass(frame);
+			return;
+		}
+		if (!belongs(e, k, f, back))
+			return;
 	}
 	if (state_needs_sum(p) && parse_l4_sum(p, frame->data) == PARSE_SUM_BAD) {
 		frame->reason = REASON_CHECKSUM;
@@ -240,7 +259,7 @@ static void step(struct engine *e, uint32_t k)
 		back = false;
 		next = f->state;
 	}
-	if (next != f->state || state_refreshes(next))
+	if (state_refreshes(next) || next != f->state)
 		f->seen_ms = e->now_ms;
 	f->state = (uint8_t)next;
 	account(e, flow, back, p);

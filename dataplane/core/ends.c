@@ -72,12 +72,17 @@ struct end ends_responder(const struct engine *e, const struct packet *p)
 }
 
 /* Padding is sent on as it came, so it counts. */
+static bool fits(const struct engine *e, uint16_t out, const struct packet *p, const struct frame *f)
+{
+	return f->wire_len - p->l3 <= e->room[out];
+}
+
 static enum reason check_port(const struct engine *e, uint16_t out, const struct packet *p,
 			      const struct frame *f)
 {
-	if (!(e->ports_up >> out & 1))
-		return REASON_NO_PORT;
-	return f->wire_len - p->l3 > e->config.port[out].mtu ? REASON_MTU : REASON_NONE;
+	if (fits(e, out, p, f))
+		return REASON_NONE;
+	return e->room[out] ? REASON_MTU : REASON_NO_PORT;
 }
 
 uint32_t ends_open(const struct engine *e, uint32_t ports, const struct packet *p, const struct frame *f,
@@ -148,5 +153,5 @@ bool ends_confirm(struct engine *e, uint32_t k, const struct flow *f)
 	    memcmp(b->mac, p->dst_mac, sizeof(b->mac)))
 		return false;
 	frame->out_port = b->port;
-	return b->port != e->port && check_port(e, b->port, p, frame) == REASON_NONE;
+	return b->port != e->port && fits(e, b->port, p, frame);
 }

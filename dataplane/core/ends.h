@@ -22,7 +22,9 @@ struct end {
  * outside. */
 struct end ends_who(const struct engine *e, uint16_t domain, uint8_t family, const uint8_t addr[16],
 		    const uint8_t mac[6], uint16_t seen_at);
-/* An address that nobody holds lies on the side that the asker is not on: a port of that side. */
+/* An address that nobody holds is looked for outside: another port on that side, or `in_port` if there is
+ * none.
+ */
 uint16_t ends_far_port(const struct engine *e, uint16_t in_port);
 /* Of the packet in hand; `handle` is the sender's binding. */
 struct end ends_source(const struct engine *e, const struct packet *p, uint32_t handle);
@@ -30,7 +32,8 @@ struct end ends_responder(const struct engine *e, const struct packet *p);
 
 /* May this frame come from here? *src is the sender's binding, BIND_NONE in tap mode. */
 enum reason ends_admit(struct engine *e, const struct packet *p, uint32_t *src);
-/* Of these ports, the ones that are up and wide enough; *why says what is wrong with the last of the others. */
+/* Of these ports, the ones that are up and wide enough; *why says what is wrong with the last of the others.
+ */
 uint32_t ends_open(const struct engine *e, uint32_t ports, const struct packet *p, const struct frame *f,
 		   enum reason *why);
 /* Where does it leave? Sets out_port, or flood_ports for a group. */

@@ -116,7 +116,8 @@ struct engine *engine_create(const struct engine_config *config, const struct ri
 	e->config = *config;
 	e->free = memory.free;
 	e->key = siphash_key(config->hash_key);
-	e->ports_up = UINT32_MAX >> (ENGINE_PORTS_MAX - config->n_ports);
+	for (uint32_t i = 0; i < config->n_ports; i++)
+		engine_port_state(e, i, true);
 	state_timeouts(&config->timeouts, e->timeout_ms);
 	match_view_init(&e->match, NULL, 0);
 	*error = build(e, ring, &memory);
@@ -222,12 +223,8 @@ uint32_t engine_dump_bindings(struct engine *e, uint32_t *cursor, struct dp_bind
 
 void engine_port_state(struct engine *e, uint32_t port, bool up)
 {
-	if (port >= e->config.n_ports)
-		return;
-	if (up)
-		e->ports_up |= UINT32_C(1) << port;
-	else
-		e->ports_up &= ~(UINT32_C(1) << port);
+	if (port < e->config.n_ports)
+		e->room[port] = up ? e->config.port[port].mtu : 0;
 }
 
 void engine_sent(struct engine *e, uint32_t in_port, uint32_t forwarded, uint32_t failed)

@@ -57,13 +57,16 @@ static struct packet mirrored(const struct packet *p)
 	return m;
 }
 
-void originate_reset(struct originate *o, const struct packet *p, const struct frame *f, uint16_t in,
-		     uint16_t out)
+void originate_reset(struct originate *o, const struct packet *p, const struct frame *f, uint16_t port)
+{
+	push(o, p, f, port);
+}
+
+void originate_reset_far(struct originate *o, const struct packet *p, const struct frame *f, uint16_t port)
 {
 	struct packet far = mirrored(p);
 
-	push(o, p, f, in);
-	push(o, &far, f, out);
+	push(o, &far, f, port);
 }
 
 bool originate_next(struct originate *o, struct frame *f)

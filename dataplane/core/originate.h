@@ -34,10 +34,9 @@ struct originate {
 /* Answer a refused packet to where it came from, if it may be answered and the endpoint's allowance lasts. */
 void originate_reject(struct originate *o, const struct siphash_key *key, const struct packet *p,
 		      const struct frame *f, uint16_t port, uint64_t now_ns);
-/* A live TCP session was cut when this packet of it came in at `in`: reset both ends, the far one at port
- * `out`. */
-void originate_reset(struct originate *o, const struct packet *p, const struct frame *f, uint16_t in,
-		     uint16_t out);
+/* A live TCP session was cut when this packet of it came in: reset its sender at `port`, or the far end. */
+void originate_reset(struct originate *o, const struct packet *p, const struct frame *f, uint16_t port);
+void originate_reset_far(struct originate *o, const struct packet *p, const struct frame *f, uint16_t port);
 /* Copy the oldest frame out (`len` is room in, length out). False: none. One that has no room is discarded.
  */
 bool originate_next(struct originate *o, struct frame *f);

@@ -149,7 +149,7 @@ static uint32_t insert(struct engine *e, uint32_t k, struct question *q)
 	return flow;
 }
 
-/* An ICMP type that no service names is no question for the rules. */
+/* ICMP of a type that no service names opens nothing. */
 static bool unnamed_icmp(const struct engine *e, const struct packet *p)
 {
 	return p->kind == PACKET_ICMP && !match_names_icmp(&e->match, p->key.family, p->icmp_type);
@@ -157,7 +157,8 @@ static bool unnamed_icmp(const struct engine *e, const struct packet *p)
 
 static bool may_open(const struct engine *e, const struct packet *p)
 {
-	return state_opens(p) && (p->kind != PACKET_PROTO || match_names_proto(&e->match, p->key.proto));
+	return state_opens(p) && !unnamed_icmp(e, p) &&
+	       (p->kind != PACKET_PROTO || match_names_proto(&e->match, p->key.proto));
 }
 
 /* Multicast that no rule speaks of, not even a monitored one, is refused as such, before policy (wire rule
@@ -190,8 +191,8 @@ static uint32_t open_session(struct engine *e, uint32_t k)
 
 	if (reason != REASON_NONE)
 		return drop(e, k, reason);
-	if (e->match.image && unnamed_icmp(e, p))
-		return drop(e, k, REASON_ICMP_TYPE);
+	if (e->match.image && p->key.family == RECORD_IPV6 && unnamed_icmp(e, p))
+		return drop(e, k, REASON_ICMP_TYPE); /* wire rule 16: no question of policy */
 	q.src = ends_source(e, p, handle);
 	q.dst = ends_responder(e, p);
 	if (!e->match.image)
@@ -289,8 +290,11 @@ static void answer_cut(struct engine *e, uint32_t k, uint32_t src)
 	const struct packet *p = lane_packet(e, k);
 	struct frame *f = lane_frame(e, k);
 
-	if (p->kind == PACKET_TCP && ends_route(e, p, f, src) == REASON_NONE)
-		originate_reset(&e->own, p, f, e->port, f->out_port);
+	if (p->kind != PACKET_TCP)
+		return;
+	originate_reset(&e->own, p, f, e->port);
+	if (ends_route(e, p, f, src) == REASON_NONE)
+		originate_reset_far(&e->own, p, f, f->out_port);
 }
 
 /* A packet of a live session that the fast way did not settle. */
@@ -343,7 +347,8 @@ static bool comes_back(const struct engine *e, uint32_t k, const struct flow *f)
 
 /*
  * An ICMP error goes to the sender of the packet it quotes, if that packet's session lives (wire rule 16) and
- * the error comes the way back: its rest may be anything, so for anybody else it would be a way around policy.
+ * the error comes the way back: its rest may be anything, so for anybody else it would be a way around
+ * policy.
  */
 static uint32_t relate(struct engine *e, uint32_t k, uint32_t flow)
 {

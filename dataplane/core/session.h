@@ -38,11 +38,11 @@ struct engine {
 	uint32_t stamp;
 	uint32_t policy; /* publishes and schedule edges so far */
 	uint32_t generation;
-	uint32_t ports_up; /* bit per port */
 	uint32_t sweep;    /* next slot of engine_tick() */
 	uint32_t removals; /* sessions removed in this burst: indexes found before must be found again */
 	uint32_t inserts;
 	uint32_t timeout_ms[STATE_COUNT];
+	uint16_t room[ENGINE_PORTS_MAX]; /* what a port takes now behind the Ethernet header; down: nothing */
 	struct match_view match;
 	struct flow_table flows;
 	struct bind_table *bindings; /* NULL: tap mode without */

@@ -175,8 +175,9 @@ static bool seal(int *fd, const char *name, const void *bytes, size_t size, stru
 
 bool publish_dump_image(struct publisher *p, int *fd, struct refusal *why)
 {
+	*fd = -1;
 	if (!p->in_force.bytes)
-		return refuse(why, ENOENT, "no image is in force: everything is denied");
+		return true;
 	return seal(fd, "image", p->in_force.bytes, p->in_force.size, why);
 }
 

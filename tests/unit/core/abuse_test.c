@@ -178,6 +178,64 @@ static void the_end_takes_its_time(void **state)
 	assert_int_equal(rig_tcp(r, LAN1, WEB, 1000, DB, 5432, PKT_ACK), REASON_NO_SESSION);
 }
 
+/* The first frame of the burst ends the session that the second one was looked up in. */
+static void a_burst_knows_what_it_has_ended(void **state)
+{
+	struct rig *r = *state;
+	struct pkt syn, ack, *both[] = {&syn, &ack};
+
+	rig_tcp(r, LAN1, WEB, 1000, DB, 5432, PKT_SYN);
+	rig_tcp(r, LAN2, DB, 5432, WEB, 1000, PKT_RST | PKT_ACK);
+	rig_make_tcp(r, &syn, DB, 5432, WEB, 1000, PKT_SYN);
+	rig_make_tcp(r, &ack, DB, 5432, WEB, 1000, PKT_ACK);
+	rig_burst(r, LAN2, both, 2);
+	assert_int_equal(r->frame[0].reason, REASON_NO_RULE);
+	assert_int_equal(r->frame[1].reason, REASON_NO_SESSION);
+	assert_int_equal(rig_count(r)->sessions, 0);
+}
+
+/* One that fell silent is somebody to be asked about when its address turns up elsewhere. */
+static void a_session_does_not_follow_its_responder(void **state)
+{
+	struct rig *r = *state;
+	struct pkt p;
+
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(rig_tcp(r, LAN1, WEB, 1000, DB, 5432, i ? PKT_ACK : PKT_SYN), REASON_NONE);
+		if (!i) {
+			rig_tcp(r, LAN2, DB, 5432, WEB, 1000, PKT_SYN | PKT_ACK);
+			rig_tcp(r, LAN1, WEB, 1000, DB, 5432, PKT_ACK);
+		}
+		rig_pass_time(r, 76);
+	}
+	assert_int_equal(rig_tcp(r, LAN1, WEB, 1000, DB, 5432, PKT_ACK), REASON_NO_PORT);
+	pkt_ether(&p, PKT_BROADCAST, DB);
+	pkt_arp(&p, 1, DB, "10.0.10.2", 0, "10.0.10.1");
+	assert_int_equal(rig_send(r, WAN, &p), REASON_NONE);
+	assert_int_equal(rig_tcp(r, LAN1, WEB, 1000, DB, 5432, PKT_ACK), REASON_NO_RULE);
+}
+
+/* Cut because the far end is gone: the near one need not wait for a time-out of its own. */
+static void who_is_left_alone_is_told(void **state)
+{
+	struct rig *r = *state;
+	uint8_t room[2048];
+	struct frame f = {.data = room, .len = sizeof(room)};
+	struct dp_binding gone = {
+		.addr = {10, 0, 10, DB}, .domain = 10, .port = LAN2, .family = 4, .flags = DP_BINDING_GONE};
+
+	rig_tcp(r, LAN1, WEB, 1000, DB, 5432, PKT_SYN);
+	gone.dictionary = MKIMAGE_IDENTITIES;
+	pkt_mac(gone.mac, DB);
+	assert_int_equal(engine_bind(r->engine, &gone, r->now), 0);
+	assert_int_equal(rig_tcp(r, LAN1, WEB, 1000, DB, 5432, PKT_SYN), REASON_NO_RULE);
+	assert_true(engine_originated(r->engine, &f));
+	assert_int_equal(f.out_port, LAN1);
+	assert_true(f.data[14 + 20 + 13] & PKT_RST);
+	f.len = sizeof(room);
+	assert_false(engine_originated(r->engine, &f));
+}
+
 static void padding_is_as_long_as_it_is(void **state)
 {
 	struct rig *r = *state;
@@ -294,6 +352,9 @@ int main(void)
 		CASE(an_error_comes_from_where_the_packet_went),
 		CASE(no_error_answers_multicast),
 		CASE(the_end_takes_its_time),
+		CASE(a_burst_knows_what_it_has_ended),
+		CASE(a_session_does_not_follow_its_responder),
+		CASE(who_is_left_alone_is_told),
 		CASE(padding_is_as_long_as_it_is),
 		CASE(nothing_leaves_by_a_port_that_is_not_there),
 		CASE(a_cut_names_the_identities_that_were_judged),

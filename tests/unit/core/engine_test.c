@@ -216,13 +216,14 @@ static void ping_by_identifier(void **state)
 static void named_types_and_protocols_only(void **state)
 {
 	struct rig *r = *state;
+	uint64_t decisions;
 	struct pkt p;
 
 	assert_int_equal(rig_icmp(r, 0, ADMIN, DB, 13, 1), REASON_NONE);
 	assert_int_equal(rig_icmp(r, 0, DB, ADMIN, 14, 1), REASON_NONE);
 	assert_int_equal(rig_icmp(r, 0, WEB, DB, 13, 1), REASON_NO_RULE);
-	assert_int_equal(rig_icmp(r, 0, ADMIN, DB, 15, 1), REASON_ICMP_TYPE);
-	assert_int_equal(rig_icmp(r, 0, DB, WEB, 14, 1), REASON_ICMP_TYPE);
+	assert_int_equal(rig_icmp(r, 0, ADMIN, DB, 15, 1), REASON_NO_SESSION);
+	assert_int_equal(rig_icmp(r, 0, DB, WEB, 14, 1), REASON_NO_SESSION);
 	pkt_ether(&p, DB, ADMIN);
 	pkt_ip(&p, "10.0.0.4", "10.0.0.2");
 	pkt_proto(&p, 47);
@@ -232,6 +233,14 @@ static void named_types_and_protocols_only(void **state)
 	p.data[23] = 50;
 	pkt_ip_sum(&p);
 	assert_int_equal(rig_send(r, 0, &p), REASON_NO_SESSION);
+	/* IPv6: refused before policy, no record */
+	decisions = rig_count(r)->decisions;
+	pkt_ether(&p, DB, ADMIN);
+	pkt_ip(&p, "fd00::4", "fd00::2");
+	pkt_icmp(&p, 139, 0, 0);
+	pkt_done(&p);
+	assert_int_equal(rig_send(r, 0, &p), REASON_ICMP_TYPE);
+	assert_int_equal(rig_count(r)->decisions, decisions);
 }
 
 static void make_unreachable(struct pkt *p, unsigned reporter, unsigned to, const struct pkt *quoted)
