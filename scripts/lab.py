@@ -82,20 +82,30 @@ def in_group(name):
 
 
 class Users:
-    """Held while a lab runs. The lock file lists what was made, so that only that is removed again."""
+    """Held while a lab runs. The file lists what was made, so that only that is removed again, by the last lab.
+
+    Two locks: every lab holds FILE shared for its life; MUTEX is held only while users are made or removed.
+    """
 
     FILE = pathlib.Path('/run/lock/cordon-lab-users')
+    MUTEX = pathlib.Path('/run/lock/cordon-lab-mutex')
 
     def __init__(self):
-        self.lock = open(self.FILE, 'a+', encoding='ascii')
-        fcntl.flock(self.lock, fcntl.LOCK_EX)
-        for group in (API_GROUP, SERVICE_GROUP):
-            if not in_group(group):
-                call(['groupadd', '--system', group])
-                self.made('groupdel', group)
-        for user, groups in SERVICE_USERS.items():
-            self.user(user, [SERVICE_GROUP] + groups)
-        fcntl.flock(self.lock, fcntl.LOCK_SH)
+        with self.alone():
+            self.lock = open(self.FILE, 'a+', encoding='ascii')
+            fcntl.flock(self.lock, fcntl.LOCK_SH)
+            for group in (API_GROUP, SERVICE_GROUP):
+                if not in_group(group):
+                    call(['groupadd', '--system', group])
+                    self.made('groupdel', group)
+            for user, groups in SERVICE_USERS.items():
+                self.user(user, [SERVICE_GROUP] + groups)
+
+    @contextlib.contextmanager
+    def alone(self):
+        with open(self.MUTEX, 'a', encoding='ascii') as mutex:
+            fcntl.flock(mutex, fcntl.LOCK_EX)
+            yield
 
     def user(self, user, groups):
         try:
@@ -114,7 +124,7 @@ class Users:
         self.lock.flush()
 
     def leave(self):
-        with self.lock, contextlib.suppress(BlockingIOError):
+        with self.alone(), self.lock, contextlib.suppress(BlockingIOError):
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.lock.seek(0)
             for line in reversed(self.lock.read().splitlines()):
@@ -158,6 +168,10 @@ class Lab:
         return self.dir / 'run'
 
     @property
+    def catalogue(self):
+        return self.dir / 'ztmm'
+
+    @property
     def socket(self):
         return self.run_dir / 'api.sock'
 
@@ -171,7 +185,7 @@ class Lab:
         self.start_servers()
         self.start_gateway()
         if policy:
-            self.say(f'committing {os.path.relpath(policy, ROOT)}')
+            self.say(f'committing {policy}')
             self.cordon('commit', str(policy), '-m', 'first policy')
         self.learn_hosts()
 
@@ -199,8 +213,8 @@ class Lab:
             path.mkdir()
             os.chown(path, pwd.getpwnam(user).pw_uid, run_gid)
             path.chmod(mode)
-        os.chmod(base / 'run', 0o2771)
-        os.chmod(self.run_dir, 0o2771)
+        # the daemons' users may not be able to look into the tree
+        shutil.copytree(ROOT / 'policies/ztmm', self.catalogue)
 
     def make_users(self):
         """The daemons' own users and groups. Labs share them; the last lab to end removes those that labs made."""
@@ -361,7 +375,7 @@ class Lab:
                f'--inh-caps={lower}', f'--ambient-caps={lower}', '--no-new-privs']
         if netns:
             cmd = ['ip', 'netns', 'exec', netns] + cmd
-        env = dict(os.environ, RUNTIME_DIRECTORY=str(self.run_dir), CORDON_CATALOGUE=str(ROOT / 'policies/ztmm'))
+        env = dict(os.environ, RUNTIME_DIRECTORY=str(self.run_dir), CORDON_CATALOGUE=str(self.catalogue))
         self.spawn(name, cmd + [str(a) for a in argv], env=env)
 
     def spawn(self, name, argv, env=None):
@@ -407,8 +421,8 @@ class Lab:
 
     def cordon(self, *argv, check=True, timeout=60):
         done = subprocess.run([self.build / 'controlplane/cli/cordon', '--socket', self.socket, *argv], text=True,
-                              capture_output=True, timeout=timeout,
-                              env=dict(os.environ, CORDON_CATALOGUE=str(ROOT / 'policies/ztmm')))
+                              capture_output=True, timeout=timeout, cwd=ROOT,
+                              env=dict(os.environ, CORDON_CATALOGUE=str(self.catalogue)))
         if check and done.returncode != 0:
             raise LabError(f"cordon {' '.join(argv)}: exit {done.returncode}\n{done.stderr.strip()}")
         return done

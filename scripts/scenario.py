@@ -13,10 +13,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 
-from lab import HOSTS, ROOT, Lab, LabError, end_kept, wait_for
+from lab import HOSTS, ROOT, Lab, LabError, wait_for
 
-POLICY = ROOT / 'policies/examples/agency-core'
+POLICY = pathlib.Path('policies/examples/agency-core')  # as a user in the tree would name it
 HUGE = pathlib.Path('/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages')
 BY = {h.name: h for h in HOSTS}
 
@@ -76,6 +77,8 @@ def heading(text):
 
 
 class Scenario:
+    LINE = '{:4} {:8} {:4} {:6} {:2} {:6} {:6} {:23} {}'
+
     def __init__(self, lab):
         self.lab = lab
         self.failures = 0
@@ -114,7 +117,7 @@ class Scenario:
     def says(self, attempt, family, policy):
         src, dst = (getattr(BY[n], family) for n in (attempt.src, attempt.dst))
         done = subprocess.run([self.lab.build / 'controlplane/cli/cordon', 'explain', '--policy', policy, src, dst, attempt.service,
-                               '-o', 'json'], capture_output=True, text=True)
+                               '-o', 'json'], capture_output=True, text=True, cwd=ROOT)
         if done.returncode != 0:
             raise LabError(f'explain {attempt.src} {attempt.dst} {attempt.service}: {done.stderr.strip()}')
         answers = [a for a in json.loads(done.stdout)]
@@ -149,15 +152,15 @@ class Scenario:
         ok = (verdict == expect and worked == (verdict == 'allow') and (came > 0) == (verdict == 'allow') and by == rule)
         self.failures += not ok
         arrived = f"{came} packet{'s' if came != 1 else ''}" if came else 'nothing arrived'
-        print(f"{'ok  ' if ok else 'FAIL'} {attempt.src:9}-> {attempt.dst:4} {attempt.service:6} {family[1]}  {attempt.what:5} "
-              f"{verdict:6} {'worked' if worked else 'failed'}, {arrived:16} {by or 'NO RECORD'}", flush=True)
+        print(self.LINE.format('ok' if ok else 'FAIL', attempt.src, attempt.dst, attempt.service, family[1], attempt.what,
+                               verdict, f"{'worked' if worked else 'failed'}, {arrived}", by or 'NO RECORD'), flush=True)
         if not ok:
             print(f'     policy {verdict} by {rule}, expected here {expect}; client exit {done.returncode}: '
                   f'{(done.stderr or done.stdout).strip()[:200]}')
 
     def matrix(self):
         heading('Who reaches whom: what the policy says, what happened, which rule decided')
-        print('     FROM         TO   SERVICE IP CLIENT POLICY HAPPENED                DECIDED BY')
+        print(self.LINE.format('', 'FROM', 'TO', 'FOR', 'IP', 'CLIENT', 'POLICY', 'HAPPENED', 'DECIDED BY'))
         for attempt in ATTEMPTS:
             for family in ('v4', 'v6'):
                 self.attempt(attempt, family)
@@ -175,7 +178,7 @@ class Scenario:
     def rollback(self):
         heading('A commit that opens something, and the rollback that closes it again')
         looser = pathlib.Path(tempfile.mkdtemp(dir=self.lab.dir)) / 'agency-open'
-        shutil.copytree(POLICY, looser)
+        shutil.copytree(ROOT / POLICY, looser)
         opening = looser / 'zz-open.yaml'
         opening.write_text(
             'cordon: 1\nrules:\n  - {id: lab-open, effect: allow, from: hr-db, to: hr-web, service: https, owner: lab, '
@@ -195,7 +198,7 @@ class Scenario:
 
     def check(self, ok, text):
         self.failures += not ok
-        print(f"{'ok  ' if ok else 'FAIL'} {text}", flush=True)
+        print(textwrap.fill(f"{'ok  ' if ok else 'FAIL'} {text}", 80, subsequent_indent='     '), flush=True)
 
     def laws(self):
         heading('The two laws of counting')
@@ -264,9 +267,10 @@ def main():
         if args.keep:
             file = lab.keep()
             pages = None
-            print(f'\nThe lab is still running. Step into a host:   ip netns exec {lab.ns("staff")} bash\n'
-                  f'Talk to the gateway:   {lab.build}/controlplane/cli/cordon --socket {lab.socket} status\n'
-                  f'End it:                python3 {ROOT}/scripts/lab.py down {file}')
+            print(f'\nThe lab is still running.\n'
+                  f'Step into a host:     ip netns exec {lab.ns("staff")} bash\n'
+                  f'Talk to the gateway:  {lab.build}/controlplane/cli/cordon --socket {lab.socket} status\n'
+                  f'End it:               /usr/bin/python3 -B {ROOT}/scripts/lab.py down {file}')
         return result
     except LabError as err:
         print(f'quickstart: {err}', file=sys.stderr)

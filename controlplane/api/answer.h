@@ -16,6 +16,9 @@ struct api_answer {
 	size_t len;
 };
 
+/* A string that is JSON whatever bytes a peer sent or a sentence was cut to: if they are not UTF-8, all
+ * beyond ASCII are question marks. */
+json_t *answer_string(const char *text);
 /* Serialise and take `json`. */
 void answer_json(struct api_answer *a, unsigned status, json_t *json);
 /* `body` is taken. */

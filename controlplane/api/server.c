@@ -419,6 +419,30 @@ const char *api_query(const struct api_request *rq, const char *key)
 	return MHD_lookup_connection_value(rq->connection, MHD_GET_ARGUMENT_KIND, key);
 }
 
+struct unknown {
+	const char *const *known;
+	const char *key;
+};
+
+static enum MHD_Result find_unknown(void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct unknown *u = cls;
+
+	for (size_t i = 0; u->known[i]; i++)
+		if (strcmp(u->known[i], key) == 0)
+			return MHD_YES;
+	u->key = key;
+	return MHD_NO;
+}
+
+const char *api_query_unknown(const struct api_request *rq, const char *const *known)
+{
+	struct unknown u = {.known = known};
+
+	MHD_get_connection_values(rq->connection, MHD_GET_ARGUMENT_KIND, find_unknown, &u);
+	return u.key;
+}
+
 /* --- life ------------------------------------------------------------------------------------- */
 
 struct api_server *api_server_new(const struct api_config *config)

@@ -31,6 +31,9 @@ struct api_request {
 /* The value of a query key, or NULL. Borrowed for the call. */
 const char *api_query(const struct api_request *rq, const char *key);
 
+/* The first key of the query that is not in `known` (NULL-terminated), or NULL. Borrowed for the call. */
+const char *api_query_unknown(const struct api_request *rq, const char *const *known);
+
 typedef void api_handler(void *ctx, const struct api_request *rq, struct api_answer *a);
 
 struct api_endpoint {

@@ -144,7 +144,12 @@ int assess_run(struct store *s, const char *catalogue_dir, int64_t from_ns, int6
 
 	*json = NULL;
 	snprintf(error, room, "out of memory");
-	if (from_ns >= until_ns) {
+	/* nothing is known of what is to come, and nothing was before 1970 */
+	if (a.until_ns > now_ns)
+		a.until_ns = now_ns;
+	if (a.from_ns < 0)
+		a.from_ns = 0;
+	if (a.from_ns >= a.until_ns) {
 		snprintf(error, room, "the window ends before it begins");
 		return -EINVAL;
 	}

@@ -55,8 +55,12 @@ static void gate_window(const struct assessment *a, enum stage stage, struct cel
 {
 	const struct evidence *e = &a->evidence[stage];
 	const struct limits *l = &a->c->limits;
-	double days = (double)(e->until_ns - e->from_ns) / NS_PER_DAY;
+	double days = (double)(e->until_ns - e->from_ns) / NS_PER_DAY,
+	       age = (double)(a->now_ns - e->until_ns) / NS_PER_HOUR;
 
+	if (age > l->gap_hours)
+		cell_lack(cell, CELL_PROVISIONAL, "the window ended %.0f hours ago, at most %.0f are allowed",
+			  age, l->gap_hours);
 	if (days + EPSILON < a->c->stages[stage].days)
 		cell_lack(cell, CELL_PROVISIONAL, "the window is %.2f days, %u are wanted", days,
 			  a->c->stages[stage].days);

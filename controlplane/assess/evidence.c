@@ -168,23 +168,30 @@ static int collect_days(struct assessment *a, struct evidence *e)
 	return error;
 }
 
-/* Gaps count from the first read-back of the window on, to its end. */
+/*
+ * Read-backs of generations that were in force: before the first commit nothing is expected, and a commit
+ * that was given up was never in force. Gaps count from the window's begin, or from the first generation if
+ * that came later.
+ */
 static int collect_readback(struct assessment *a, struct evidence *e)
 {
+	static const char first[] =
+		"SELECT max(:from_ns, coalesce((SELECT min(active_ns) FROM generation), :until_ns))";
 	static const char sql[] = "SELECT r.time_ns, r.equal AND r.generation = r.expected AND "
 				  "r.image_digest = g.image_digest, "
-				  "r.generation = :generation FROM readback AS r LEFT JOIN generation AS g "
-				  "ON g.number = r.expected "
+				  "r.generation = :generation FROM readback AS r JOIN generation AS g "
+				  "ON g.number = r.expected AND g.active_ns IS NOT NULL "
 				  "WHERE r.time_ns >= :from_ns AND r.time_ns < :until_ns ORDER BY r.time_ns";
-	sqlite3_stmt *q = assess_prepare(a, "evidence", sql, e->from_ns);
-	int64_t last = 0, gap = 0;
+	int64_t last = e->until_ns, gap = 0;
+	int error = ask(a, first, e->from_ns, &last, 1);
+	sqlite3_stmt *q = error ? NULL : assess_prepare(a, "evidence", sql, e->from_ns);
 
 	if (!q)
 		return -EIO;
 	while (sqlite3_step(q) == SQLITE_ROW) {
 		int64_t t = sqlite3_column_int64(q, 0);
 
-		if (last && t - last > gap)
+		if (t - last > gap)
 			gap = t - last;
 		last = t;
 		if (!sqlite3_column_int(q, 1))
@@ -192,7 +199,7 @@ static int collect_readback(struct assessment *a, struct evidence *e)
 		else if (sqlite3_column_int(q, 2))
 			e->readbacks++;
 	}
-	if (last && e->until_ns - last > gap)
+	if (e->until_ns - last > gap)
 		gap = e->until_ns - last;
 	e->readback_gap_seconds = (double)gap / NS_PER_SECOND;
 	return sqlite3_finalize(q) == SQLITE_OK ? 0 : assess_failed(a, "evidence");

@@ -6,9 +6,10 @@
  *
  *   image_read            all      the image was read; without this row there are no facts of the generation
  *   monitored_responder   number   a monitored scope relaxes what goes to this identity
- *   wide_pair             s>d      all rules together allow a range of more than 16 ports; the width
- *   wide_pairs_uncounted  all      there are more such pairs than are listed
- *   blast_radius          segment  other segments that it reaches in at most two hops over enforced allows
+ *   wide_pair             s>d      all rules together allow a range of more than 16 ports; how many in all,
+ * of that protocol of which it is most wide_pairs_uncounted  all      there are more such pairs than are
+ * listed blast_radius          segment  other segments that it reaches in at most two hops over enforced
+ * allows
  *
  * Beyond PAIRS_MAX pairs of identities no facts are computed: the metrics then count as not decided.
  */
@@ -24,6 +25,7 @@
 #define PAIRS_MAX    (64u << 20)
 #define SEGMENTS_MAX 4096u
 #define WIDE_PORTS   16u
+#define OPEN_PORTS   32768u /* half of all; seg-2.sql asks for it too */
 #define WIDE_LISTED  100000u
 #define NUMBERS      65536u
 
@@ -31,6 +33,7 @@
 struct list_facts {
 	bool allows, monitored;
 	uint32_t width; /* widest run of allowed ports of one protocol */
+	uint32_t ports; /* allowed ports of that protocol of which most are allowed */
 };
 
 struct reading {
@@ -71,6 +74,24 @@ static bool has_ports(service_key key)
 	return proto == 6 || proto == 17;
 }
 
+/* The stretch [from, to) of allowed keys, which goes on from one that began at `run`. */
+static void add_stretch(struct list_facts *facts, uint32_t *ports, service_key run, service_key from,
+			service_key to)
+{
+	for (uint32_t proto = run >> 16; proto <= (to - 1) >> 16; proto++) {
+		service_key begin = proto << 16, end = (proto + 1) << 16 < to ? (proto + 1) << 16 : to;
+		service_key start = run > begin ? run : begin, fresh = from > begin ? from : begin;
+
+		if (!has_ports(begin))
+			continue;
+		if (end - start > facts->width)
+			facts->width = end - start;
+		ports[proto] += end > fresh ? end - fresh : 0;
+		if (ports[proto] > facts->ports)
+			facts->ports = ports[proto];
+	}
+}
+
 /* Runs of allowed keys across regions, cut where the protocol ends. */
 static struct list_facts read_list(const struct image_header *h, const struct image_list *list)
 {
@@ -78,6 +99,7 @@ static struct list_facts read_list(const struct image_header *h, const struct im
 		(const struct image_region *)image_at(h, h->region) + list->region_first;
 	const struct image_decision *decisions = image_at(h, h->decision);
 	struct list_facts facts = {0};
+	uint32_t ports[256] = {0};
 	service_key run = 0;
 	bool running = false;
 
@@ -91,15 +113,8 @@ static struct list_facts read_list(const struct image_header *h, const struct im
 		if (allow && !running)
 			run = region[i].from;
 		running = allow;
-		if (!allow)
-			continue;
-		for (uint32_t proto = run >> 16; proto <= (end - 1) >> 16; proto++) {
-			service_key from = run > proto << 16 ? run : proto << 16;
-			service_key to = end < (proto + 1) << 16 ? end : (proto + 1) << 16;
-
-			if (has_ports(from) && to - from > facts.width)
-				facts.width = to - from;
-		}
+		if (allow)
+			add_stretch(&facts, ports, run, region[i].from, end);
 	}
 	return facts;
 }
@@ -213,14 +228,14 @@ static int blast_facts(struct reading *r)
 
 /* --- pairs --------------------------------------------------------------------------------------------- */
 
-static int wide_pair(struct reading *r, uint32_t from, uint32_t to, uint32_t width, size_t *listed)
+static int wide_pair(struct reading *r, uint32_t from, uint32_t to, uint32_t ports, size_t *listed)
 {
 	char subject[24];
 
 	if ((*listed)++ >= WIDE_LISTED)
 		return *listed == WIDE_LISTED + 1 ? put(r, "wide_pairs_uncounted", "all", 1) : 0;
 	snprintf(subject, sizeof(subject), "%u>%u", from, to);
-	return put(r, "wide_pair", subject, width);
+	return put(r, "wide_pair", subject, ports);
 }
 
 static int pair_facts(struct reading *r)
@@ -235,8 +250,8 @@ static int pair_facts(struct reading *r)
 			const struct list_facts *list = pair_list(r, from, to);
 
 			monitored[to] |= list->monitored;
-			if (list->width > WIDE_PORTS)
-				error = wide_pair(r, from, to, list->width, &listed);
+			if (list->width > WIDE_PORTS || list->ports > OPEN_PORTS)
+				error = wide_pair(r, from, to, list->ports, &listed);
 		}
 	}
 	for (uint32_t to = 1; to < r->image->identity.count && !error; to++) {

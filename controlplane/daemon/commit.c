@@ -269,9 +269,11 @@ int commit_recover(struct daemon *d)
 	if (d->open_intent == 0)
 		return 0;
 	r = journal_load(&d->journal, d->open_intent, &g, text);
-	if (r < 0)
+	if (r < 0 && r != -EBADMSG)
 		return r;
-	if (!g) { /* an intent without text cannot be finished */
+	if (!g) { /* an intent without its text or image cannot be finished */
+		daemon_log(d, LOG_LEVEL_ERROR, "generation %u is abandoned: %s", d->open_intent,
+			   r < 0 ? text : "its text is missing");
 		r = journal_abandon(&d->journal, d->open_intent, text);
 		d->open_intent = r == 0 ? 0 : d->open_intent;
 		return r;

@@ -16,7 +16,7 @@
 #include "link.h"
 
 #define RETAIN_EVERY_MS 60000
-#define READ_PASSES 4
+#define READ_PASSES     4
 
 int64_t mono_now_ms(void)
 {
@@ -224,6 +224,7 @@ void daemon_tick(struct daemon *d)
 	int64_t now_ms = mono_now_ms();
 
 	link_tick(d, now_ms);
+	journal_events_settle(&d->journal);
 	journal_flush(&d->journal);
 	daemon_read_records(d);
 	retain(d, now_ms);

@@ -82,3 +82,12 @@ bool handlers_only_keys(const json_t *body, const char *const *known, struct api
 	}
 	return true;
 }
+
+bool handlers_only_query(const struct api_request *rq, const char *const *known, struct api_answer *a)
+{
+	const char *key = api_query_unknown(rq, known);
+
+	if (key)
+		handlers_usage(a, "unknown key `%.60s` in the query", key);
+	return !key;
+}

@@ -27,5 +27,8 @@ void handlers_usage(struct api_answer *a, const char *format, ...) __attribute__
 /* True if the body has no keys but these (NULL-terminated), else a usage error. */
 bool handlers_only_keys(const json_t *body, const char *const *known, struct api_answer *a);
 
+/* The same of the query. */
+bool handlers_only_query(const struct api_request *rq, const char *const *known, struct api_answer *a);
+
 /* RFC 3339 with nanoseconds cut to microseconds; JSON null for 0. */
 json_t *json_time(int64_t utc_ns);

@@ -42,6 +42,8 @@ void handle_assess(void *ctx, const struct api_request *rq, struct api_answer *a
 	    !body_time(rq->body, "since", now - WINDOW_NS, &since, a) ||
 	    !body_time(rq->body, "until", now, &until, a))
 		return;
+	daemon_read_records(d);
+	journal_flush(&d->journal);
 	if (assess_run(d->store, d->catalogue, since, until, now, rq->peer->name, true, &text, error,
 		       sizeof(error)) < 0) {
 		answer_error(a, 500, CLI_INCOMPLETE, error, "nothing was stored", NULL, NULL);

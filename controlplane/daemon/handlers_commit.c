@@ -22,11 +22,11 @@ static json_t *findings_json(const struct diags *d)
 	for (size_t i = 0; i < d->n; i++) {
 		const struct diag *f = &d->items[i];
 
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s?, s:i, s:i, s:i, s:s}", "severity",
-						severities[f->severity], "file", f->place.file, "line",
-						(int)f->place.line, "column", (int)f->place.column,
-						"end_column", (int)f->place.end_column, "text", f->text));
+		json_array_append_new(list, json_pack("{s:s, s:s?, s:i, s:i, s:i, s:o}", "severity",
+						      severities[f->severity], "file", f->place.file, "line",
+						      (int)f->place.line, "column", (int)f->place.column,
+						      "end_column", (int)f->place.end_column, "text",
+						      answer_string(f->text)));
 	}
 	return list;
 }

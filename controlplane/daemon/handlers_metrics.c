@@ -17,6 +17,45 @@ struct sums {
 	uint64_t dropped[RING_PORTS_MAX][REASON_COUNT];
 };
 
+/* All others only grow. */
+static bool is_gauge(const char *name)
+{
+	static const char *const gauges[] = {
+		"decisions_pending", "updates_pending",   "laws_closed", "storing",
+		"generation",        "dp_connected",      "dp_equal",    "bindings",
+		"bindings_unknown",  "bindings_conflict", "dp_bindings", "dp_sessions",
+		"dp_generation",
+	};
+
+	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
+		if (strcmp(gauges[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void print_type(FILE *out, const char *name)
+{
+	fprintf(out, "# TYPE cordon_%s %s\n", name, is_gauge(name) ? "gauge" : "counter");
+}
+
+static void print_metric(FILE *out, const char *name, uint64_t value)
+{
+	print_type(out, name);
+	fprintf(out, "cordon_%s %llu\n", name, (unsigned long long)value);
+}
+
+/* The ring file is the dataplane's: a name in it may be anything, a label's text may not. */
+static const char *label_text(const char *name, char text[RING_PORT_NAME + 1])
+{
+	size_t n = strnlen(name, RING_PORT_NAME);
+
+	for (size_t i = 0; i < n; i++)
+		text[i] =
+			name[i] > ' ' && name[i] < 0x7f && name[i] != '"' && name[i] != '\\' ? name[i] : '?';
+	text[n] = 0;
+	return text;
+}
+
 static uint64_t load(const uint64_t *word)
 {
 	return __atomic_load_n(word, __ATOMIC_RELAXED);
@@ -35,20 +74,21 @@ static void add_worker(struct sums *s, const struct ring_counters *c, uint32_t n
 static void print_ring(FILE *out, const struct ring_file *f)
 {
 	struct sums *s = calloc(1, sizeof(*s));
+	char port[RING_PORT_NAME + 1];
 
 	if (!s)
 		return;
 	for (uint32_t w = 0; w < f->n_workers; w++)
 		add_worker(s, &ring_worker(f, w)->counters, f->n_ports);
-#define X(name) fprintf(out, "cordon_dp_" #name " %llu\n", (unsigned long long)s->name);
+#define X(name) print_metric(out, "dp_" #name, s->name);
 	RING_COUNTERS(X)
 #undef X
+	print_type(out, "dp_dropped");
 	for (uint32_t p = 0; p < f->n_ports; p++)
 		for (unsigned r = 0; r < REASON_COUNT; r++)
 			if (s->dropped[p][r] > 0)
-				fprintf(out, "cordon_dp_dropped{port=\"%.*s\",reason=\"%s\"} %llu\n",
-					(int)strnlen(f->header->port_name[p], RING_PORT_NAME),
-					f->header->port_name[p], reason_word(r),
+				fprintf(out, "cordon_dp_dropped{port=\"%s\",reason=\"%s\"} %llu\n",
+					label_text(f->header->port_name[p], port), reason_word(r),
 					(unsigned long long)s->dropped[p][r]);
 	free(s);
 }
@@ -76,7 +116,7 @@ static void print_laws(FILE *out, const struct laws *l)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		fprintf(out, "cordon_%s %llu\n", rows[i].name, (unsigned long long)rows[i].value);
+		print_metric(out, rows[i].name, rows[i].value);
 }
 
 static void print_daemon(FILE *out, struct daemon *d)
@@ -85,10 +125,12 @@ static void print_daemon(FILE *out, struct daemon *d)
 	const struct dp_hello *h = dp_last_hello(d->link.dp);
 	struct ring_file ring;
 
-	fprintf(out, "cordon_generation %u\ncordon_dp_connected %d\ncordon_dp_equal %d\n",
-		daemon_generation(d), dp_connected(d->link.dp), dp_connected(d->link.dp) && d->link.equal);
-	fprintf(out, "cordon_bindings %zu\ncordon_bindings_unknown %zu\ncordon_bindings_conflict %zu\n",
-		c.bound, c.unknown, c.conflict);
+	print_metric(out, "generation", daemon_generation(d));
+	print_metric(out, "dp_connected", dp_connected(d->link.dp));
+	print_metric(out, "dp_equal", dp_connected(d->link.dp) && d->link.equal);
+	print_metric(out, "bindings", c.bound);
+	print_metric(out, "bindings_unknown", c.unknown);
+	print_metric(out, "bindings_conflict", c.conflict);
 	if (!dp_connected(d->link.dp) || ring_open(&ring, h->ring_path, false) < 0)
 		return;
 	print_ring(out, &ring);

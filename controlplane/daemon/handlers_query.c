@@ -2,6 +2,7 @@
 /*
  * Handlers that ask: the records and the policy in force.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,8 @@ static void add_flow(void *ctx, const struct flow_row *f)
 
 void handle_flows(void *ctx, const struct api_request *rq, struct api_answer *a)
 {
+	static const char *const keys[] = {"since", "until",  "verdict", "from",  "to",
+					   "rule",  "reason", "service", "limit", NULL};
 	struct daemon *d = ctx;
 	struct flow_filter f = {.verdict = api_query(rq, "verdict"),
 				.from = api_query(rq, "from"),
@@ -114,17 +117,24 @@ void handle_flows(void *ctx, const struct api_request *rq, struct api_answer *a)
 	json_t *list;
 	bool complete = true;
 	uint64_t lost = 0;
+	int r;
 
-	if (!query_time(rq, "since", 0, &f.since_ns, a) || !query_time(rq, "until", 0, &f.until_ns, a) ||
-	    !query_limit(rq, &f.limit, a) || !query_service(d, rq, &f.service, a))
+	if (!handlers_only_query(rq, keys, a) || !query_time(rq, "since", 0, &f.since_ns, a) ||
+	    !query_time(rq, "until", 0, &f.until_ns, a) || !query_limit(rq, &f.limit, a) ||
+	    !query_service(d, rq, &f.service, a))
 		return;
+	daemon_read_records(d); /* what has happened by now is in the answer */
 	list = json_array();
-	if (query_flows(d->store, &f, add_flow, list, &complete, &lost) < 0) {
-		json_decref(list);
-		answer_error(a, 500, CLI_INCOMPLETE, store_error(d->store), NULL, NULL, NULL);
+	r = query_flows(d->store, &f, add_flow, list, &complete, &lost);
+	if (r == 0) {
+		handlers_answer(d, a, "flows", list, complete && lost == 0, lost);
 		return;
 	}
-	handlers_answer(d, a, "flows", list, complete && lost == 0, lost);
+	json_decref(list);
+	if (r == -EINVAL)
+		handlers_usage(a, "%s", store_error(d->store));
+	else
+		answer_error(a, 500, CLI_INCOMPLETE, store_error(d->store), NULL, NULL, NULL);
 }
 
 /* --- explain ---------------------------------------------------------------------------------- */
@@ -205,6 +215,7 @@ static void explain(struct daemon *d, const struct api_request *rq, int64_t at_n
 
 void handle_explain(void *ctx, const struct api_request *rq, struct api_answer *a)
 {
+	static const char *const keys[] = {"from", "to", "service", "at", NULL};
 	struct daemon *d = ctx;
 	uint64_t *sets;
 	int64_t at;
@@ -214,7 +225,7 @@ void handle_explain(void *ctx, const struct api_request *rq, struct api_answer *
 			     "commit one, or ask offline with --policy", NULL);
 		return;
 	}
-	if (!query_time(rq, "at", utc_now_ns(), &at, a))
+	if (!handlers_only_query(rq, keys, a) || !query_time(rq, "at", utc_now_ns(), &at, a))
 		return;
 	sets = calloc(2 * d->active->rs->set_words, sizeof(*sets));
 	if (sets)

@@ -17,12 +17,18 @@
 
 struct sqlite3;
 
+#define JOURNAL_EVENTS 20u /* rows of one kind a second: a flood of one must not hide another */
+#define JOURNAL_KINDS  16u
+
 struct journal {
 	struct sqlite3 *db;      /* borrowed from the store */
 	bool batch;              /* a transaction of history rows is open */
 	int64_t adopt_max;       /* binding rows up to here are of an earlier process */
 	int64_t event_window_ns; /* start of the second in which events are counted */
-	unsigned events, events_skipped;
+	struct journal_kind {
+		char kind[24];
+		unsigned n; /* in this second */
+	} kinds[JOURNAL_KINDS];
 };
 
 /* Wall clock. */
@@ -82,7 +88,11 @@ void journal_binding_closed(void *ctx, const struct live_binding *b, int64_t tim
 void journal_close_orphans(struct journal *j, int64_t time_ns);
 int journal_flush(struct journal *j);
 
-/* At most JOURNAL_EVENTS rows a second; a row about the ones left out follows. */
-#define JOURNAL_EVENTS 20u
+/*
+ * At most JOURNAL_EVENTS rows of a kind a second; a row about the ones left out follows with the next event,
+ * or with journal_events_settle() once the second is over. The text has no control characters: they become
+ * question marks.
+ */
 void journal_event(struct journal *j, const char *kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+void journal_events_settle(struct journal *j);

@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "addr.h"
 #include "sql.h"
@@ -94,33 +95,64 @@ void journal_close_orphans(struct journal *j, int64_t time_ns)
 	j->adopt_max = 0;
 }
 
-static void event_row(struct journal *j, int64_t time_ns, const char *kind, const char *text)
+/* --- events ----------------------------------------------------------------------------------- */
+
+static void event_row(struct journal *j, int64_t time_ns, const char *kind, char *text)
 {
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
 	sql_run(j->db, "INSERT INTO event (time_ns, kind, text) VALUES (?, ?, ?)", "itt", time_ns, kind,
 		text);
 }
 
-void journal_event(struct journal *j, const char *kind, const char *format, ...)
+static void end_second(struct journal *j, int64_t now)
+{
+	for (size_t i = 0; i < JOURNAL_KINDS && j->kinds[i].kind[0]; i++) {
+		struct journal_kind *k = &j->kinds[i];
+		char text[128];
+
+		if (k->n > JOURNAL_EVENTS) {
+			snprintf(text, sizeof(text),
+				 "%u more events of kind %s in one second were not written",
+				 k->n - JOURNAL_EVENTS, k->kind);
+			event_row(j, now, "events-skipped", text);
+		}
+		k->n = 0;
+	}
+	j->event_window_ns = now;
+}
+
+void journal_events_settle(struct journal *j)
 {
 	int64_t now = utc_now_ns();
+
+	if (now - j->event_window_ns >= NS_PER_S || now < j->event_window_ns)
+		end_second(j, now);
+}
+
+/* The last entry is of all kinds beyond the table. */
+static struct journal_kind *count_of(struct journal *j, const char *kind)
+{
+	size_t i = 0;
+
+	while (i < JOURNAL_KINDS - 1 && j->kinds[i].kind[0] && strcmp(j->kinds[i].kind, kind) != 0)
+		i++;
+	if (!j->kinds[i].kind[0])
+		snprintf(j->kinds[i].kind, sizeof(j->kinds[i].kind), "%s", kind);
+	return &j->kinds[i];
+}
+
+void journal_event(struct journal *j, const char *kind, const char *format, ...)
+{
 	char text[512];
 	va_list ap;
 
-	if (now - j->event_window_ns >= NS_PER_S || now < j->event_window_ns) {
-		if (j->events_skipped > 0) {
-			snprintf(text, sizeof(text), "%u more events in one second were not written",
-				 j->events_skipped);
-			event_row(j, now, "events-skipped", text);
-		}
-		j->event_window_ns = now;
-		j->events = j->events_skipped = 0;
-	}
-	if (j->events++ >= JOURNAL_EVENTS) {
-		j->events_skipped++;
+	journal_events_settle(j);
+	if (count_of(j, kind)->n++ >= JOURNAL_EVENTS)
 		return;
-	}
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	event_row(j, now, kind, text);
+	event_row(j, utc_now_ns(), kind, text);
 }

@@ -43,11 +43,12 @@ CREATE TABLE IF NOT EXISTS rule (
 	file TEXT, line INTEGER,
 	owner TEXT,
 	review_end INTEGER,                 -- UTC seconds
-	services INTEGER NOT NULL DEFAULT 0,     -- distinct service regions named
+	services INTEGER NOT NULL DEFAULT 0,     -- services named; the same ports over TCP and UDP are one, so are both echoes
 	widest_range INTEGER NOT NULL DEFAULT 0, -- ports in the widest of them
 	from_count INTEGER NOT NULL DEFAULT 0,   -- identities selected
 	to_count INTEGER NOT NULL DEFAULT 0,
-	to_profiles INTEGER NOT NULL DEFAULT 0,  -- application profiles that `to` reaches; 0: none declared
+	to_profiles INTEGER NOT NULL DEFAULT 0,  -- 1: one application profile holds all of `to`; else those it meets, 0 or >= 2
+	to_segments INTEGER NOT NULL DEFAULT 0,  -- segments among the identities of `to`
 	PRIMARY KEY (generation, number)
 ) WITHOUT ROWID;
 -- Identities of each generation's space, with the segment (labels without defaulted ones) they belong to.

@@ -32,6 +32,13 @@
 #define ENFORCED_SQL RULE_SQL("x.rule")
 #define INTENDED_SQL RULE_SQL("x.intended_rule")
 
+/* No part of the JSON list `parts` is missing in the identity: a part with `=` is a whole label, any other a
+ * piece of the text. */
+#define WHO_SQL(parts, text)                                                                                 \
+	"(" parts " IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(" parts ") AS p WHERE NOT"                \
+	" CASE WHEN instr(p.value, '=') THEN instr(',' || " text " || ',', ',' || p.value || ',')"           \
+	" ELSE instr(" text ", p.value) END))"
+
 /* Columns of the answer; what differs between the two tables stands in the lists below. */
 static const char select_sql[] =
 	"SELECT * FROM (SELECT %s, CASE WHEN x.verdict = x.intended THEN x.verdict"
@@ -40,10 +47,13 @@ static const char select_sql[] =
 	" AS src_text, " DST_SQL " AS dst_text, x.generation, x.instance FROM d%zu.%s AS x) "
 	"WHERE at BETWEEN ?1 AND ?2"
 	" AND (?3 IS NULL OR instr(',' || ?3 || ',', ',' || word || ','))"
-	" AND (?4 IS NULL OR instr(src_text, ?4)) AND (?5 IS NULL OR src = ?5)"
-	" AND (?6 IS NULL OR instr(dst_text, ?6)) AND (?8 IS NULL OR rule_id = ?8 OR intended_id = ?8)"
-	" AND (?9 IS NULL OR reason = ?9) AND %s "
-	"ORDER BY at DESC LIMIT ?11";
+	" AND " WHO_SQL(
+		"?4", "src_text") " AND (?5 IS NULL OR src = ?5)"
+				  " AND " WHO_SQL(
+					  "?6",
+					  "dst_text") " AND (?8 IS NULL OR rule_id = ?8 OR intended_id = ?8)"
+						      " AND (?9 IS NULL OR reason = ?9) AND %s "
+						      "ORDER BY at DESC LIMIT ?11";
 
 struct table {
 	const char *name, *columns, *where;
@@ -95,8 +105,30 @@ static void bind_text(sqlite3_stmt *q, int i, const char *text)
 	sqlite3_bind_text(q, i, text, -1, SQLITE_TRANSIENT);
 }
 
-/* An address in any spelling goes to `i` + 1 as we write it; anything else is a part of an identity's text.
- */
+/* role=web,app=hr as a JSON list. No identity has characters that JSON would have to escape. */
+static void bind_parts(sqlite3_stmt *q, int i, const char *who)
+{
+	size_t room = 3 * strlen(who) + sizeof("[\"\"]");
+	char *list = malloc(room), *at = list;
+
+	if (!list) {
+		bind_text(q, i, "[\"?\"]"); /* nobody rather than everybody */
+		return;
+	}
+	at = stpcpy(at, "[\"");
+	for (; *who; who++) {
+		bool escaped = *who == '"' || *who == '\\' || (unsigned char)*who < ' ';
+
+		if (*who == ',')
+			at = stpcpy(at, "\",\"");
+		else
+			*at++ = escaped ? '?' : *who;
+	}
+	strcpy(at, "\"]");
+	sqlite3_bind_text(q, i, list, -1, free);
+}
+
+/* An address in any spelling goes to `i` + 1 as we write it; anything else is parts of an identity. */
 static void bind_who(sqlite3_stmt *q, int i, const char *who)
 {
 	uint8_t addr[16] = {0};
@@ -105,8 +137,8 @@ static void bind_who(sqlite3_stmt *q, int i, const char *who)
 	if (who && (inet_pton(AF_INET, who, addr) == 1 || inet_pton(AF_INET6, who, addr) == 1)) {
 		address_text(strchr(who, ':') ? 6 : 4, addr, text);
 		bind_text(q, i + 1, text);
-	} else {
-		bind_text(q, i, who);
+	} else if (who) {
+		bind_parts(q, i, who);
 	}
 }
 

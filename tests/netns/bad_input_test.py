@@ -69,6 +69,20 @@ def missing_port(lab):
     return case
 
 
+def no_huge_pages(lab):
+    """More sessions than any huge pages here can hold."""
+    def case():
+        run = lab.dir / 'run-huge'
+        run.mkdir()
+        done = subprocess.run([str(DP), '--run-dir', str(run), '--sessions', '16777216', '--port',
+                               'name=x,role=access,vlan=1,side=inside,device=net_null', '--port',
+                               'name=y,role=access,vlan=1,side=inside,device=net_null'], capture_output=True, text=True, timeout=60)
+        tap.equal(done.returncode, 6, 'exit')
+        tap.contains(done.stderr + done.stdout, 'nr_hugepages')
+        tap.contains(done.stderr + done.stdout, '--no-huge')
+    return case
+
+
 def bad_config(lab):
     def case():
         for change, want in (('engine: dpdk', 'engine: warp'), ('side: outside', 'side: upside')):
@@ -196,6 +210,7 @@ with Lab(BUILD, driver='net_af_packet', huge=False) as lab:
         ('a rule for $gateway is refused', gateway_rule_refused(lab)),
         ('a second instance says who runs', second_instance(lab)),
         ('a missing port is named', missing_port(lab)),
+        ('too few huge pages: how many and what else to do', no_huge_pages(lab)),
         ('a bad config shows its place', bad_config(lab)),
         ('no daemon: exit 5', no_daemon(lab)),
         ('a stranger gets nothing', stranger(lab)),

@@ -5,8 +5,8 @@
 -- numerator:   those that a specific rule or default-deny decided and enforced. Not counted as decided: whatever a
 --              monitored scope let pass or a monitored rule would have decided otherwise; whatever goes to a responder
 --              that a monitored scope relaxes, for nothing is enforced there; flows of a generation whose image was not
---              read; allows for all ports, or between more than half of all identities. A pair is decided if each of
---              its flows is.
+--              read; allows between two identities for which the image, over all rules, allows more than half of all
+--              ports, and allows between more than half of all identities. A pair is decided if each of its flows is.
 -- sample:      the denominator; stratum: the destination's segment
 WITH spaces AS (
 	SELECT generation, count(*) AS identities FROM generation_identity GROUP BY generation
@@ -16,8 +16,11 @@ WITH spaces AS (
 		AND EXISTS (SELECT 1 FROM fact WHERE generation = f.generation AND name = 'image_read')
 		AND NOT EXISTS (SELECT 1 FROM fact WHERE generation = f.generation AND name = 'monitored_responder'
 			AND subject = CAST(f.dst_identity AS TEXT))
-		AND NOT coalesce(r.effect = 'allow' AND (r.widest_range >= 65535
-			OR 2 * r.from_count > s.identities AND 2 * r.to_count > s.identities), f.rule <> 0) AS decided
+		AND NOT coalesce(r.effect = 'allow' AND (2 * r.from_count > s.identities AND 2 * r.to_count > s.identities
+			OR EXISTS (SELECT 1 FROM fact WHERE generation = f.generation AND name = 'wide_pair'
+				AND subject = f.src_identity || '>' || f.dst_identity AND value > 32768)
+			OR EXISTS (SELECT 1 FROM fact WHERE generation = f.generation AND name = 'wide_pairs_uncounted')),
+			f.rule <> 0) AS decided
 	FROM flow AS f
 	LEFT JOIN generation_identity AS gi ON gi.generation = f.generation AND gi.number = f.dst_identity
 	LEFT JOIN rule AS r ON r.generation = f.generation AND r.number = f.rule

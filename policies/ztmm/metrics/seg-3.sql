@@ -3,7 +3,7 @@
 -- denominator: allowed flows (flows), or distinct source, destination and service that were allowed (pairs), in the
 --              window
 -- numerator:   those allowed by a scope or by an unknown rule, by a rule that names more than one service, a range of
---              more than 16 ports, or several responders that are not one application profile; and those between a
+--              more than 16 ports, or several segments that are not within one application profile; and those between a
 --              pair of identities for which the image, over all rules, allows a range of more than 16 ports: so a wide
 --              rule below many narrow ones counts, and splitting it does not help. A pair is wide if one of its flows
 --              is.
@@ -11,7 +11,7 @@
 WITH judged AS (
 	SELECT coalesce(gi.segment, 'unclassified') AS segment, f.src_identity, f.dst_identity, f.proto, f.dport, f.count,
 		f.rule >= 2147483648 OR r.number IS NULL OR r.services > 1 OR r.widest_range > 16
-		OR r.to_count > 1 AND r.to_profiles <> 1
+		OR r.to_segments > 1 AND r.to_profiles <> 1
 		OR EXISTS (SELECT 1 FROM fact WHERE generation = f.generation AND name = 'wide_pair'
 			AND subject = f.src_identity || '>' || f.dst_identity)
 		OR EXISTS (SELECT 1 FROM fact WHERE generation = f.generation AND name = 'wide_pairs_uncounted')

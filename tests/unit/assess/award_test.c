@@ -6,7 +6,10 @@
 #include "world.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "assess.h"
 
 #define WEEK (NOW - 7 * DAY)
 
@@ -62,6 +65,86 @@ static void attestation_stands_apart_and_expires(void **state)
 	world_control(w, "UPDATE attestation SET expires_ns = 2");
 	r = world_assess(w, WEEK);
 	assert_string_equal(cell_state(r, "GOV", "initial"), "INSUFFICIENT");
+	json_decref(r);
+}
+
+/* Read-backs that say nothing against the policy that was in force: from before the first commit, and of a
+ * commit that was given up. */
+static void other_generations_do_not_spoil_a_week(void **state)
+{
+	struct world *w = *state;
+	json_t *r;
+
+	world_fill(w);
+	world_control(w, "INSERT INTO readback (time_ns, engine, generation, expected, image_digest, equal)"
+			 " SELECT max(time_ns) + 1, 'dpdk', 0, 0, '', 1 FROM readback");
+	world_control(
+		w,
+		"INSERT INTO generation (number, state, digest, image_digest, author, message, prepared_ns)"
+		" SELECT 2, 'abandoned', 'd', 'x', 'a', 'm', max(time_ns) FROM readback");
+	world_control(w, "INSERT INTO readback (time_ns, engine, generation, expected, image_digest, equal)"
+			 " SELECT max(time_ns) + 1, 'dpdk', 1, 2, '', 0 FROM readback");
+	r = world_assess(w, WEEK);
+	assert_string_equal(cell_state(r, "SEG", "initial"), "AWARDED");
+	json_decref(r);
+}
+
+/* --- windows that somebody chose well ------------------------------------------------------------------ */
+
+static json_t *assess_window(struct world *w, int64_t from_ns, int64_t until_ns, int64_t now_ns)
+{
+	char error[256] = "", *text = NULL;
+	json_t *r;
+
+	if (assess_run(w->s, w->catalogue, from_ns, until_ns, now_ns, "t", false, &text, error,
+		       sizeof(error)))
+		fail_msg("%s", error);
+	r = json_loads(text, 0, NULL);
+	free(text);
+	return r;
+}
+
+static void a_week_gone_by_is_not_today(void **state)
+{
+	struct world *w = *state;
+	json_t *r;
+
+	world_fill(w);
+	r = assess_window(w, WEEK, NOW, NOW + 5 * HOUR);
+	assert_string_equal(cell_state(r, "SEG", "initial"), "AWARDED");
+	json_decref(r);
+	r = assess_window(w, WEEK, NOW, NOW + DAY);
+	assert_string_equal(cell_state(r, "SEG", "initial"), "PROVISIONAL");
+	assert_true(cell_says(r, "SEG", "initial", "ended 24 hours ago"));
+	json_decref(r);
+}
+
+static void the_future_is_no_window(void **state)
+{
+	struct world *w = *state;
+	json_t *r;
+
+	world_fill(w);
+	r = assess_window(w, NOW - 2 * DAY, NOW + 5 * DAY, NOW);
+	assert_true(cell_says(r, "SEG", "initial", "the window is 2.00 days, 7 are wanted"));
+	json_decref(r);
+	r = assess_window(w, INT64_MIN, INT64_MAX, NOW);
+	assert_string_equal(cell_state(r, "SEG", "initial"), "AWARDED");
+	json_decref(r);
+}
+
+/* All ports but one are all ports, in however many ranges they are written. */
+static void split_ranges_are_wide(void **state)
+{
+	struct world *w = *state;
+	json_t *r;
+
+	w->policy = policy_split;
+	world_fill(w);
+	r = world_assess(w, WEEK);
+	assert_float_equal(measure_of(r, "SEG-2", "initial", "flows"), 0.75,
+			   0.001); /* web to db is a quarter */
+	assert_float_equal(measure_of(r, "SEG-3", "initial", "flows"), 0.5, 0.001);
 	json_decref(r);
 }
 
@@ -147,6 +230,14 @@ static const struct spoiled cases[] = {
 	{"read-back with a hole",
 	 {.age = 0},
 	 "DELETE FROM readback WHERE id BETWEEN 200 AND 210",
+	 NULL,
+	 0,
+	 "SEG",
+	 "PROVISIONAL",
+	 "between two read-backs"},
+	{"read back only since yesterday",
+	 {.age = 0},
+	 "DELETE FROM readback WHERE time_ns < (SELECT max(time_ns) FROM readback) - 86400000000000",
 	 NULL,
 	 0,
 	 "SEG",
@@ -274,15 +365,20 @@ static void spoiled_is_not_awarded(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[3 + CASES] = {
+	struct CMUnitTest tests[7 + CASES] = {
 		cmocka_unit_test_setup_teardown(honest_week_is_awarded, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(states_of_their_own, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(attestation_stands_apart_and_expires, world_setup,
 						world_teardown),
+		cmocka_unit_test_setup_teardown(other_generations_do_not_spoil_a_week, world_setup,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(a_week_gone_by_is_not_today, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(the_future_is_no_window, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(split_ranges_are_wide, world_setup, world_teardown),
 	};
 
 	for (size_t i = 0; i < CASES; i++)
-		tests[3 + i] = (struct CMUnitTest){.name = cases[i].name,
+		tests[7 + i] = (struct CMUnitTest){.name = cases[i].name,
 						   .test_func = spoiled_is_not_awarded,
 						   .initial_state = (void *)&cases[i]};
 	return cmocka_run_group_tests_name("assess-award", tests, NULL, NULL);

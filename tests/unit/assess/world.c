@@ -39,6 +39,13 @@ const char policy_allow_any[] = POLICY(
 	"  - {id: z-any, effect: allow, from: any, to: any, service: any, owner: o, review_by: 2026-06-01}\n",
 	"2026-06-01");
 
+const char policy_split[] =
+	POLICY("",
+	       "  - {id: z-split, effect: allow, from: web, to: db, service: [tcp/1-32767, "
+	       "tcp/32769-65535],\n"
+	       "     owner: o, review_by: 2026-06-01}\n",
+	       "2026-06-01");
+
 /* Who tries what; the policy decides. */
 static const struct attempt {
 	const char *from, *to, *src, *dst;
@@ -147,10 +154,12 @@ static void insert_rules(sqlite3 *db, const struct ruleset *rs)
 		run_format(db,
 			   "INSERT INTO rule (generation, number, id, effect, mode, review_end, services, "
 			   "widest_range, "
-			   "from_count, to_count) VALUES (1, %d, %Q, %Q, %Q, %lld, %d, %d, %d, %d)",
+			   "from_count, to_count, to_segments) VALUES (1, %d, %Q, %Q, %Q, %lld, %d, %d, %d, "
+			   "%d, %d)",
 			   (int)i + 1, r->id, r->effect == EFFECT_ALLOW ? "allow" : "deny",
 			   r->mode == MODE_ENFORCE ? "enforce" : "monitor", (long long)r->review_end,
-			   (int)r->service.n, widest, count_set(rs, r->from.set), count_set(rs, r->to.set));
+			   (int)r->service.n, widest, count_set(rs, r->from.set), count_set(rs, r->to.set),
+			   count_set(rs, r->to.set));
 	}
 	for (size_t i = 0; i < rs->n_scopes; i++)
 		run_format(db,

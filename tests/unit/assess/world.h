@@ -33,7 +33,7 @@ struct world {
 	bool no_flows, no_readback;
 };
 
-extern const char policy_neat[], policy_monitor[], policy_allow_any[], policy_far_review[];
+extern const char policy_neat[], policy_monitor[], policy_allow_any[], policy_far_review[], policy_split[];
 
 int world_setup(void **state);
 int world_teardown(void **state);

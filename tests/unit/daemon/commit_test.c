@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "link.h"
 
@@ -78,6 +79,60 @@ static void test_rows_of_a_generation(void **state)
 				       " d.number = i.number AND d.text = i.text"),
 			 rig_number(r, "SELECT count(*) FROM dictionary"));
 	assert_int_equal(rig_number(r, "SELECT count(*) FROM generation WHERE author = 'tester'"), 1);
+}
+
+/* What the assessment calls wide is told apart from what only looks so. */
+static void test_widths_of_rules(void **state)
+{
+	static const char text[] =
+		"cordon: 1\n"
+		"bundle: {name: bench, owner: o@example, timezone: UTC}\n"
+		"labels: {role: [web, db, dns], state: {values: [normal, quarantined], default: normal}}\n"
+		"classify:\n"
+		"  - {id: c-web, when: {prefix: 10.0.10.1/32}, set: {role: web}}\n"
+		"  - {id: c-db, when: {prefix: 10.0.10.2/32}, set: {role: db}}\n"
+		"  - {id: c-dns, when: {prefix: 10.0.10.3/32}, set: {role: dns}}\n"
+		"services:\n"
+		"  dns: {any: [{proto: udp, dport: 53}, {proto: tcp, dport: 53}]}\n"
+		"  echo: {any: [{proto: icmp, type: echo-request}, {proto: icmpv6, type: echo-request}]}\n"
+		"profiles: {one: {members: {role: db}, mission: normal, owner: o@example}}\n"
+		"rules:\n"
+		"  - {id: names, effect: allow, from: {role: web}, to: {role: dns}, service: dns, owner: o, "
+		"review_by: "
+		"2099-01-01}\n"
+		"  - {id: pings, effect: allow, from: {role: web}, to: {role: db}, service: echo, owner: o, "
+		"review_by: "
+		"2099-01-01}\n"
+		"  - {id: beside, effect: allow, from: {role: web}, to: {role: [db, dns]}, service: [tcp/22, "
+		"tcp/80-443],\n"
+		"     owner: o, review_by: 2099-01-01}\n"
+		"  - {id: all, effect: allow, from: {role: dns}, to: {role: db}, service: any, owner: o, "
+		"review_by: "
+		"2099-01-01}\n";
+	static const struct {
+		const char *id;
+		int64_t services, widest, segments, profiles;
+	} want[] = {
+		{"names", 1, 1, 1, 0}, /* two identities, one segment; two protocols, one service */
+		{"pings", 1, 1, 1, 1},
+		{"beside", 2, 364, 2, 2}, /* meets one profile, but reaches beside it */
+		{"all", 2, 65536, 1, 1},  /* all ports, and the echo */
+	};
+	struct rig *r = *state;
+
+	must_commit(r, text);
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		char sql[256];
+
+		snprintf(
+			sql, sizeof(sql),
+			"SELECT services = %d AND widest_range = %d AND to_segments = %d AND to_profiles = %d"
+			" FROM rule WHERE id = '%s'",
+			(int)want[i].services, (int)want[i].widest, (int)want[i].segments,
+			(int)want[i].profiles, want[i].id);
+		if (rig_number(r, sql) != 1)
+			fail_msg("%s", want[i].id);
+	}
 }
 
 static void test_second_commit_keeps_numbers(void **state)
@@ -414,6 +469,26 @@ static void test_killed_both(void **state)
 	rig_check_active(r, 3);
 }
 
+/* The stored intent is damaged: it is given up, and what was active goes on. */
+static void test_damaged_intent(void **state)
+{
+	struct rig *r = *state;
+	sqlite3 *db;
+	char path[128];
+
+	must_commit(r, policy_one);
+	die_at(r, TXN_PUBLISH);
+	snprintf(path, sizeof(path), "%s/control.db", r->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "UPDATE generation_image SET bytes = x'00' WHERE generation = 2",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(db);
+	come_back(r);
+	rig_check_active(r, 1);
+	assert_int_equal(rig_number(r, "SELECT count(*) FROM generation WHERE state = 'abandoned'"), 1);
+}
+
 /* --- the journal fails ------------------------------------------------------------------------ */
 
 static enum txn_step fail_at;
@@ -514,6 +589,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_first_commit),
 		T(test_rows_of_a_generation),
+		T(test_widths_of_rules),
 		T(test_second_commit_keeps_numbers),
 		T(test_restart_goes_on),
 		T(test_new_dataplane_is_published),
@@ -526,6 +602,7 @@ int main(void)
 		T(test_refused_commit_spends_no_numbers),
 		T(test_killed),
 		T(test_killed_both),
+		T(test_damaged_intent),
 		T(test_journal_faults),
 		T(test_last_good_follows),
 		T(test_corrupt_store),

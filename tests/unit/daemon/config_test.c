@@ -121,7 +121,7 @@ static const struct {
 	unsigned line, column;
 	const char *says;
 } bad[] = {
-	{"", 0, 0, ""},
+	{"", 1, 1, "empty"},
 	{"[]", 1, 1, "must be a map"},
 	{"gateway: [\n", 2, 1, ""},
 	{PORT, 1, 1, "needs the key `gateway`"},

@@ -232,6 +232,10 @@ static void test_bad_requests(void **state)
 		{"GET", "/v1/generations/x", "", 404},
 		{"GET", "/v1/flows?limit=0", "", 400},
 		{"GET", "/v1/flows?since=noon", "", 400},
+		{"GET", "/v1/flows?form=web", "", 400}, /* a slip must not ask for everything */
+		{"GET", "/v1/flows?verdict=maybe", "", 400},
+		{"GET", "/v1/flows?verdict=%c3%28", "", 400},
+		{"GET", "/v1/flows?service=%ff", "", 400},
 		{"GET", "/v1/explain?from=web", "", 409},
 		{"POST", "/v1/assess", "{\"since\": \"noon\"}", 400},
 		{"DELETE", "/v1/status", "", 405},
@@ -371,7 +375,8 @@ static void test_metrics(void **state)
 	assert_non_null(strstr(text, "cordon_generation 1\n"));
 	assert_non_null(strstr(text, "cordon_dp_connected 1\n"));
 	assert_non_null(strstr(text, "cordon_dp_sessions_opened 1\n"));
-	assert_non_null(strstr(text, "cordon_laws_closed 1\n"));
+	assert_non_null(strstr(text, "# TYPE cordon_laws_closed gauge\ncordon_laws_closed 1\n"));
+	assert_non_null(strstr(text, "# TYPE cordon_decisions counter\ncordon_decisions "));
 	assert_non_null(strstr(text, "cordon_dp_dropped{port=\"lan1\",reason=\"no-rule\"} "));
 	free(text);
 }

@@ -107,6 +107,25 @@ static void test_commit_changes_what_passes(void **state)
 	rig_check_active(r, 2);
 }
 
+/* A flood on the wire must not push out what people did, and what a peer calls itself stays one line. */
+static void test_events_are_bounded_by_kind(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned i = 0; i < 3 * JOURNAL_EVENTS; i++)
+		journal_event(&r->d.journal, "spoof", "claim %u", i);
+	journal_event(&r->d.journal, "access-denied", "mallory\n\x1b[2Jroot: /v1/commit");
+	assert_int_equal(rig_number(r, "SELECT count(*) FROM event WHERE kind = 'spoof'"), JOURNAL_EVENTS);
+	assert_int_equal(rig_number(r, "SELECT count(*) FROM event WHERE kind = 'access-denied'"
+				       " AND text = 'mallory??[2Jroot: /v1/commit'"),
+			 1);
+	r->d.journal.event_window_ns = 0; /* the second is over */
+	daemon_tick(&r->d);
+	assert_int_equal(rig_number(r, "SELECT count(*) FROM event WHERE kind = 'events-skipped'"
+				       " AND text LIKE '40 more events of kind spoof%'"),
+			 1);
+}
+
 static void test_spoof_is_an_event(void **state)
 {
 	struct rig *r = *state;
@@ -226,6 +245,7 @@ int main(void)
 		T(test_other_evidence_is_another_identity),
 		T(test_commit_changes_what_passes),
 		T(test_spoof_is_an_event),
+		T(test_events_are_bounded_by_kind),
 		T(test_lease_ends),
 		T(test_restart_adopts_rows),
 		T(test_restart_closes_rows_of_the_gone),

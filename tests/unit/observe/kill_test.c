@@ -136,7 +136,7 @@ static void equations_close_after_kills(void **state)
 	struct laws laws;
 	pid_t producer, consumer;
 
-	print_message("seed %u\n", seed);
+	print_message("# seed %u\n", seed);
 	fixture_close(f);
 	producer = start(f, t);
 	consumer = start(f, NULL);
@@ -159,7 +159,7 @@ static void equations_close_after_kills(void **state)
 	fixture_open(f);
 	drain(f, &laws);
 	print_message(
-		"%u deaths, %llu decisions: %llu written, %llu aggregated, %llu lost, %lld of them died\n",
+		"# %u deaths, %llu decisions: %llu written, %llu aggregated, %llu lost, %lld of them died\n",
 		deaths, (unsigned long long)laws.decisions, (unsigned long long)laws.written,
 		(unsigned long long)laws.aggregated, (unsigned long long)laws.lost,
 		(long long)ask(f, "SELECT sum(missed) FROM account"));

@@ -320,6 +320,11 @@ static void filters_choose(void **state)
 		{{.service = -1, .verdict = "would-deny,deny"}, 2},
 		{{.service = -1, .verdict = "would-allow"}, 0},
 		{{.service = -1, .from = "role=web"}, 3},
+		{{.service = -1, .from = "role=we"}, 0}, /* labels are whole */
+		{{.service = -1, .from = "we"}, 3},
+		{{.service = -1, .from = "role=web,ro"}, 3},
+		{{.service = -1, .from = "role=web,role=db"}, 0},
+		{{.service = -1, .from = "\"],[\\"}, 0},
 		{{.service = -1, .from = "$unknown"}, 1},
 		{{.service = -1, .from = "10.0.0.9"}, 1},
 		{{.service = -1, .from = "10.0.0.99"}, 0},
