@@ -26,6 +26,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VLAN = 20
+HUGE = pathlib.Path('/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages')
 
 
 class LabError(Exception):
@@ -82,18 +83,18 @@ def in_group(name):
 
 
 class Users:
-    """Held while a lab runs. The file lists what was made, so that only that is removed again, by the last lab.
+    """The daemons' users and groups, shared by all labs of the machine and removed by the last one.
 
-    Two locks: every lab holds FILE shared for its life; MUTEX is held only while users are made or removed.
+    DIR holds a file for each lab that runs or is kept, and `made`: how to undo what labs have made. What was there
+    before is left alone.
     """
 
-    FILE = pathlib.Path('/run/lock/cordon-lab-users')
-    MUTEX = pathlib.Path('/run/lock/cordon-lab-mutex')
+    DIR = pathlib.Path('/run/cordon-labs')
 
-    def __init__(self):
+    def __init__(self, lab):
+        self.lab = lab
         with self.alone():
-            self.lock = open(self.FILE, 'a+', encoding='ascii')
-            fcntl.flock(self.lock, fcntl.LOCK_SH)
+            (self.DIR / lab).touch()
             for group in (API_GROUP, SERVICE_GROUP):
                 if not in_group(group):
                     call(['groupadd', '--system', group])
@@ -103,7 +104,8 @@ class Users:
 
     @contextlib.contextmanager
     def alone(self):
-        with open(self.MUTEX, 'a', encoding='ascii') as mutex:
+        self.DIR.mkdir(mode=0o755, exist_ok=True)
+        with open('/run/lock/cordon-labs', 'a', encoding='ascii') as mutex:
             fcntl.flock(mutex, fcntl.LOCK_EX)
             yield
 
@@ -120,21 +122,24 @@ class Users:
                 self.made('gpasswd', '--delete', user, group)
 
     def made(self, *undo):
-        self.lock.write(' '.join(undo) + '\n')
-        self.lock.flush()
+        with open(self.DIR / 'made', 'a', encoding='ascii') as made:
+            made.write(' '.join(undo) + '\n')
 
     def leave(self):
-        with self.alone(), self.lock, contextlib.suppress(BlockingIOError):
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.lock.seek(0)
-            for line in reversed(self.lock.read().splitlines()):
+        made = self.DIR / 'made'
+        with self.alone():
+            (self.DIR / self.lab).unlink(missing_ok=True)
+            if set(self.DIR.iterdir()) - {made}:
+                return
+            undo = made.read_text(encoding='ascii').splitlines() if made.exists() else []
+            for line in reversed(undo):
                 subprocess.run(line.split(), capture_output=True)
-            self.FILE.unlink(missing_ok=True)
+            shutil.rmtree(self.DIR)
 
 
 class Lab:
     def __init__(self, build, driver=None, huge=None, say=None, ident=None, hosts=None, sanitized=False, mtu=1500):
-        self.build = pathlib.Path(build)
+        self.build = pathlib.Path(build).resolve()
         self.id = ident or secrets.token_hex(2)
         self.hosts = {h.name: h for h in (hosts or HOSTS)}
         self.driver = driver
@@ -193,9 +198,9 @@ class Lab:
         self.undo.close()
         self.undo = contextlib.ExitStack()
 
-    def keep(self):
-        """Leave the lab as it is; print_keep says how to use and end it."""
-        state = {'pids': {n: p.pid for n, p in self.procs.items()}, 'dir': str(self.dir),
+    def keep(self, pages=None):
+        """Leave the lab as it is. The file says how to end it; `pages`: huge pages there were before."""
+        state = {'id': self.id, 'pages': pages, 'pids': {n: p.pid for n, p in self.procs.items()}, 'dir': str(self.dir),
                  'namespaces': [self.ns(h) for h in self.hosts] + [self.ns('gw')]}
         (self.dir / 'lab.json').write_text(json.dumps(state, indent=1))
         self.undo.pop_all()
@@ -218,7 +223,7 @@ class Lab:
 
     def make_users(self):
         """The daemons' own users and groups. Labs share them; the last lab to end removes those that labs made."""
-        self.users = Users()
+        self.users = Users(self.id)
         self.undo.callback(self.users.leave)
 
     def make_network(self):
@@ -353,18 +358,13 @@ class Lab:
         file.write_text('\n'.join(extra) + '\n' + args)
         caps = PORT_CAPS.get(self.conf_driver, '')
         self.as_user('dp', 'cordon-dp', [self.build / 'dataplane/io/cordon-dp', f'@{file}'], caps, netns=self.ns('gw'))
-        self.await_process('dp', lambda: (self.run_dir / 'dp.sock').exists() and self.answers(self.run_dir / 'dp.sock'), 30)
+        self.await_process('dp', (self.run_dir / 'dp.sock').is_socket, 30)
 
     def start_cordond(self):
         self.as_user('cordond', 'cordond', [self.build / 'controlplane/daemon/cordond', '--config', self.config,
                                             '--run-dir', self.run_dir], '')
         self.await_process('cordond', lambda: self.cordon('status', check=False).returncode == 0, 30)
         self.await_process('cordond', lambda: self.status()['engines'][0]['state'] != 'absent', 15)
-
-    @staticmethod
-    def answers(path):
-        """The socket exists and someone listens (seqpacket; connect only)."""
-        return path.is_socket()
 
     def as_user(self, name, user, argv, caps, netns=None):
         """Start as the service's own user with exactly these capabilities."""
@@ -459,17 +459,29 @@ class Lab:
         return wait_for('both laws of counting close', closed, seconds)
 
 
+def command_line(pid):
+    """Empty for a process that is over."""
+    try:
+        return pathlib.Path(f'/proc/{pid}/cmdline').read_bytes().replace(b'\0', b' ').decode(errors='replace')
+    except OSError:
+        return ''
+
+
 def end_kept(path):
     """Undo a lab that was kept."""
     state = json.loads(pathlib.Path(path).read_text())
-    for pid in state['pids'].values():
+    # a number may mean another process by now: only those that still speak of this lab
+    pids = [pid for pid in state['pids'].values() if state['dir'] in command_line(pid)]
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-    time.sleep(0.5)
+    wait_for('the processes end', lambda: not any(command_line(pid) for pid in pids), 10)
     for ns in state['namespaces']:
         Lab.drop_ns(ns)
     shutil.rmtree(state['dir'], ignore_errors=True)
-    Users().leave()
+    if state['pages'] is not None:
+        HUGE.write_text(str(state['pages']))
+    Users(state['id']).leave()
 
 
 if __name__ == '__main__':

@@ -15,10 +15,9 @@ import sys
 import tempfile
 import textwrap
 
-from lab import HOSTS, ROOT, Lab, LabError, wait_for
+from lab import HOSTS, HUGE, ROOT, Lab, LabError, wait_for
 
 POLICY = pathlib.Path('policies/examples/agency-core')  # as a user in the tree would name it
-HUGE = pathlib.Path('/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages')
 BY = {h.name: h for h in HOSTS}
 
 
@@ -51,10 +50,6 @@ def ping(lab, address):
 def nmap(lab, address):
     return ['sh', '-c', f"nmap -Pn -n {'-6 ' if ':' in address else ''}-p 22,80,443,5432 --max-retries 0 --host-timeout 5 {address}"
             ' | grep -q "/tcp *open"']
-
-
-def ssh_port(lab, address):
-    return ['nmap', '-Pn', '-n', '-sT', '-p', '22'] + (['-6'] if ':' in address else []) + ['--max-retries', '0', address]
 
 
 ATTEMPTS = [
@@ -265,7 +260,7 @@ def main():
         lab.up(POLICY)
         result = Scenario(lab).run()
         if args.keep:
-            file = lab.keep()
+            file = lab.keep(pages)
             pages = None
             print(f'\nThe lab is still running.\n'
                   f'Step into a host:     ip netns exec {lab.ns("staff")} bash\n'

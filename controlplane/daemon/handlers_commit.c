@@ -143,7 +143,7 @@ static bool rollback_target(struct daemon *d, const json_t *body, int64_t *numbe
 	answer_error(a, 404, CLI_USAGE,
 		     json_is_integer(to) ? "no such generation was ever active"
 					 : "there is no generation before this one",
-		     unchanged, "`cordon status` and GET /v1/generations list them", NULL);
+		     unchanged, "`cordon generations` and GET /v1/generations list them", NULL);
 	return false;
 }
 

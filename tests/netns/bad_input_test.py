@@ -83,6 +83,13 @@ def no_huge_pages(lab):
     return case
 
 
+def example_config(lab):
+    def case():
+        done = subprocess.run([str(CORDOND), '--config', str(ROOT / 'firmware/cordon.yaml'), '--check'], capture_output=True, text=True)
+        tap.equal(done.returncode, 0, done.stderr)
+    return case
+
+
 def bad_config(lab):
     def case():
         for change, want in (('engine: dpdk', 'engine: warp'), ('side: outside', 'side: upside')):
@@ -211,6 +218,7 @@ with Lab(BUILD, driver='net_af_packet', huge=False) as lab:
         ('a second instance says who runs', second_instance(lab)),
         ('a missing port is named', missing_port(lab)),
         ('too few huge pages: how many and what else to do', no_huge_pages(lab)),
+        ('the example config has no fault', example_config(lab)),
         ('a bad config shows its place', bad_config(lab)),
         ('no daemon: exit 5', no_daemon(lab)),
         ('a stranger gets nothing', stranger(lab)),

@@ -99,10 +99,10 @@ class Site:
                    '--clock', 'trusted', '--run-dir', str(self.dir / 'run'), '--state', str(self.dir / 'state'),
                    *self.port('client'), *self.port('server')]
         mount = 'mkdir -p /run/xdp && mount --bind "$0" /run/xdp && exec "$@"'
-        leaks = f'print_suppressions=0:suppressions={ROOT}/tests/support/lsan.supp'
+        known = shutil.copy(ROOT / 'tests/support/lsan.supp', self.dir)  # where its user can read it
         log = open(self.dir / 'log', 'w', encoding='utf-8')
         self.process = subprocess.Popen(['ip', 'netns', 'exec', self.ns('gw'), 'unshare', '--mount', 'sh', '-c', mount,
-                                         str(self.dir / 'xdp'), *program], stderr=log, env={**os.environ, 'LSAN_OPTIONS': leaks})
+                                         str(self.dir / 'xdp'), *program], stderr=log, env={**os.environ, 'LSAN_OPTIONS': f'print_suppressions=0:suppressions={known}'})
         log.close()
         wait_for(f'cordon-dp runs on {self.driver}', self.is_running, 30)
         for name in ('client', 'server'):  # the snapshot is empty: hosts are learned from their ARP

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Every command in the README works as printed there."""
 
+import json
 import os
 import pathlib
 import re
@@ -27,11 +28,17 @@ def works(command):
                               env=dict(os.environ, PATH=path))
         if done.returncode != 0:
             raise AssertionError(f'exit {done.returncode}\n{done.stdout}\n{done.stderr}')
+        if 'bench forward' in command:
+            result = json.loads(done.stdout)
+            tap.equal((result['flows'], result['records_lost']), (64, 0), f'flows and lost records of {result}')
+        if 'cordon replay' in command:
+            summary = json.loads(done.stdout.splitlines()[-1])['summary']
+            tap.equal((summary['forwarded'], summary['dropped']), (summary['frames'], 0), f'frames of {summary}')
     return case
 
 
 def folders():
-    """The folder map names folders that are there, and all of the control plane's and dataplane's."""
+    """Every path that the page names is there."""
     text = (ROOT / 'README.md').read_text(encoding='utf-8')
     for path in re.findall(r'`((?:tests|controlplane|dataplane|policies|scripts)/[\w/.-]+)`', text):
         if not (ROOT / path).exists():
