@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes a capture of N bidirectional UDP flows: first every flow's request, then every flow's answer."""
+"""Writes a capture of N bidirectional UDP flows: first every flow's request, then every flow's answer.
+
+Each address has a MAC of its own, so the capture can be used with the layer-2 part on.
+"""
 
 import argparse
 import ipaddress
@@ -8,8 +11,6 @@ import struct
 import sys
 
 CLIENTS = 1024
-MACS = bytes.fromhex("020000000002" "020000000001")
-
 
 def checksum(data: bytes) -> int:
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
@@ -38,11 +39,15 @@ def flows(args):
         yield clients + i % CLIENTS, servers + i % args.n_servers, 10000 + i // CLIENTS
 
 
+def ethernet(src: int, dst: int) -> bytes:
+    return struct.pack("!HIHIH", 0x0200, dst, 0x0200, src, 0x0800)
+
+
 def frames(args):
     for client, server, port in flows(args):
-        yield MACS + b"\x08\x00" + datagram(client, server, port, args.port, args.size)
+        yield ethernet(client, server) + datagram(client, server, port, args.port, args.size)
     for client, server, port in flows(args):
-        yield MACS[6:] + MACS[:6] + b"\x08\x00" + datagram(server, client, args.port, port, args.size)
+        yield ethernet(server, client) + datagram(server, client, args.port, port, args.size)
 
 
 def main() -> int:
