@@ -104,13 +104,18 @@ class Ovs:
         text = self.call('ovs-appctl', '-t', self.work / 'switch.ctl', 'dpctl/ct-stats-show')
         return int(re.search(r'Total: (\d+)', text)[1])
 
-    def measure(self, seconds):
-        live, before = -1, 0
-        deadline = time.monotonic() + 30
-        while live != before and time.monotonic() < deadline:  # until no new connection appears
-            live = before
+    def warm_up(self):
+        """Until there are connections and a second passes without a new one."""
+        live, deadline = 0, time.monotonic() + 30
+        while time.monotonic() < deadline:
             time.sleep(1)
-            before = self.tracked()
+            before, live = live, self.tracked()
+            if live and live == before:
+                return
+        raise PeerError('Open vSwitch did not settle within 30 s')
+
+    def measure(self, seconds):
+        self.warm_up()
         count, start = self.received(), time.monotonic()
         time.sleep(seconds)
         return (self.received() - count) / (time.monotonic() - start) / 1e6, self.tracked()

@@ -6,10 +6,10 @@
  *
  *   image_read            all      the image was read; without this row there are no facts of the generation
  *   monitored_responder   number   a monitored scope relaxes what goes to this identity
- *   wide_pair             s>d      all rules together allow a range of more than 16 ports; how many in all,
- * of that protocol of which it is most wide_pairs_uncounted  all      there are more such pairs than are
- * listed blast_radius          segment  other segments that it reaches in at most two hops over enforced
- * allows
+ *   wide_pair             s>d      ports that all rules together allow, of the protocol with most of them;
+ *                                  only where more than 16 stand together, or more than half are open
+ *   wide_pairs_uncounted  all      there are more such pairs than are listed
+ *   blast_radius          segment  other segments that it reaches in at most two hops over enforced allows
  *
  * Beyond PAIRS_MAX pairs of identities no facts are computed: the metrics then count as not decided.
  */

@@ -7,6 +7,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 
 import tap
 from lab import ROOT, Lab, wait_for
@@ -57,30 +58,27 @@ def second_instance(lab):
     return case
 
 
-def missing_port(lab):
+def does_not_start(lab, *args, says):
+    """cordon-dp between a first port as given and a second one that is sure to work: exit 6, and these words."""
     def case():
-        run = lab.dir / 'run-missing'
-        run.mkdir()
-        done = subprocess.run([str(DP), '--no-huge', '--run-dir', str(run), '--port',
-                               'name=x,role=access,vlan=1,side=inside,device=net_af_packet,iface=nosuch0', '--port',
-                               'name=y,role=access,vlan=1,side=inside,device=net_null'], capture_output=True, text=True, timeout=60)
+        with tempfile.TemporaryDirectory(dir=lab.dir) as run:
+            done = subprocess.run([str(DP), '--run-dir', run, *args, '--port', 'name=y,role=access,vlan=1,side=inside,device=net_null'],
+                                  capture_output=True, text=True, timeout=60)
         tap.equal(done.returncode, 6, 'exit')
-        tap.contains(done.stderr + done.stdout, 'nosuch0')
+        for words in says:
+            tap.contains(done.stderr + done.stdout, words)
     return case
+
+
+def missing_port(lab):
+    return does_not_start(lab, '--no-huge', '--port', 'name=x,role=access,vlan=1,side=inside,device=net_af_packet,iface=nosuch0',
+                          says=['nosuch0'])
 
 
 def no_huge_pages(lab):
     """More sessions than any huge pages here can hold."""
-    def case():
-        run = lab.dir / 'run-huge'
-        run.mkdir()
-        done = subprocess.run([str(DP), '--run-dir', str(run), '--sessions', '16777216', '--port',
-                               'name=x,role=access,vlan=1,side=inside,device=net_null', '--port',
-                               'name=y,role=access,vlan=1,side=inside,device=net_null'], capture_output=True, text=True, timeout=60)
-        tap.equal(done.returncode, 6, 'exit')
-        tap.contains(done.stderr + done.stdout, 'nr_hugepages')
-        tap.contains(done.stderr + done.stdout, '--no-huge')
-    return case
+    return does_not_start(lab, '--sessions', '16777216', '--port', 'name=x,role=access,vlan=1,side=inside,device=net_null',
+                          says=['nr_hugepages', '--no-huge'])
 
 
 def example_config(lab):
