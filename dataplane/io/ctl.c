@@ -344,7 +344,7 @@ struct ctl *ctl_open(const struct ctl_world *world, char *error, size_t room)
 	c->batch = (struct dpmsg){.abi = DP_ABI, .type = DP_ENDPOINTS};
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
 	c->signals = open_signals();
-	c->listen = peer_listen(world->args->run_dir, error, room);
+	c->listen = peer_listen(world->args->run_dir, "dp.sock", error, room);
 	if (c->listen >= 0 && !watch(c->epoll, c->listen) && !watch(c->epoll, c->signals))
 		return c;
 	if (c->listen >= 0)

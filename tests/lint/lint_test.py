@@ -18,7 +18,9 @@ MAY_USE = {
     'controlplane/base': [],
     'controlplane/policy': ['controlplane/base', 'dataplane/abi'],
     'controlplane/identity': ['controlplane/policy', 'controlplane/base', 'dataplane/abi'],
-    'controlplane/compile': ['controlplane/policy', 'controlplane/base', 'controlplane/identity', 'dataplane/abi'],
+    'controlplane/nftmodel': ['dataplane/abi'],
+    'controlplane/compile': ['controlplane/policy', 'controlplane/base', 'controlplane/identity', 'controlplane/nftmodel', 'dataplane/abi'],
+    'controlplane/nft': ['controlplane/nftmodel', 'controlplane/base', 'dataplane/abi', 'dataplane/core'],
     'controlplane/observe': ['controlplane/base', 'dataplane/abi'],
     'controlplane/enforce': ['controlplane/base', 'dataplane/abi'],
     'controlplane/assess': ['controlplane/policy', 'controlplane/observe', 'controlplane/base', 'dataplane/abi'],
@@ -29,6 +31,7 @@ ONLY_IN = {
     r'<rte_': ['dataplane/io/'],
     r'<microhttpd\.h>': ['controlplane/api/', 'tests/'],
     r'<curl/': ['controlplane/api/'],
+    r'<(libmnl|libnftnl)/': ['controlplane/nft/netlink', 'tests/nft/'],
     r'<sqlite3\.h>': ['controlplane/observe/', 'controlplane/assess/', 'controlplane/daemon/', 'tests/'],
     r'<(x86|imm|emm|xmm|smm|arm_neon)\w*\.h>': ['dataplane/core/simd_'],
 }
@@ -43,6 +46,11 @@ def nothing(findings):
         raise AssertionError('\n' + '\n'.join(findings))
 
 
+def licence_of(file):
+    """cordon-nft links libnftnl, which is GPL."""
+    return 'GPL-2.0-or-later' if re.match(r'controlplane/nft/.*\.[ch]$', file) else 'BSD-3-Clause'
+
+
 def licences():
     tracked = subprocess.run(['git', '-c', f'safe.directory={ROOT}', '-C', ROOT, 'ls-files'], capture_output=True, text=True,
                              check=True).stdout.split()
@@ -51,7 +59,7 @@ def licences():
     wanted += [f for f in tracked if f.startswith('scripts/') and '.' not in f]
     assert len(wanted) > 300, 'git lists too few files'
     nothing([f for f in wanted if (ROOT / f).exists()
-             and 'SPDX-License-Identifier: BSD-3-Clause' not in (ROOT / f).read_text(errors='replace')[:400]])
+             and f'SPDX-License-Identifier: {licence_of(f)}' not in (ROOT / f).read_text(errors='replace')[:400]])
 
 
 def formatting():
@@ -91,7 +99,7 @@ def intrinsics():
 def libraries_do_not_exit():
     """Libraries neither print to the terminal nor end the process: only daemons and the CLI do."""
     pure = ('dataplane/abi', 'dataplane/core', 'controlplane/policy', 'controlplane/compile', 'controlplane/identity',
-            'controlplane/enforce', 'controlplane/observe')
+            'controlplane/enforce', 'controlplane/observe', 'controlplane/nftmodel')
     findings = []
     for path in CODE:
         if relative(path).startswith(pure) and re.search(r'(?<![\w.>])(printf|puts|exit|_exit)\(|\bstderr\b', path.read_text()):

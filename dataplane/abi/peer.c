@@ -13,13 +13,13 @@
 #define BACKLOG 4
 #define FDS_MAX 4 /* received at once; all but the first are closed */
 
-int peer_listen(const char *run_dir, char *error, size_t room)
+int peer_listen(const char *run_dir, const char *name, char *error, size_t room)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	/* We hold the lock of this directory, so a socket that lies there is a dead one's. */
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/dp.sock", run_dir);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", run_dir, name);
 	unlink(address.sun_path);
 	mode_t before = umask(0117);
 	int code = fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, BACKLOG)

@@ -23,8 +23,8 @@ struct peer_credentials {
 	uid_t uid;
 };
 
-/* The listening socket <run_dir>/dp.sock, 0660. fd, or -errno with the reason in `error`. */
-int peer_listen(const char *run_dir, char *error, size_t room);
+/* The listening socket <run_dir>/<name>, 0660. fd, or -errno with the reason in `error`. */
+int peer_listen(const char *run_dir, const char *name, char *error, size_t room);
 /* fd, or -errno. */
 int peer_accept(int listen, struct peer_credentials *who);
 void peer_open(struct peer *p, int fd, int epoll);
