@@ -133,7 +133,7 @@ struct nft_set {
 		key_type; /* nft(8)'s data types, 6 bits a field, first field highest: so nft lists it well */
 	uint32_t data_type;
 	uint32_t key_len;  /* bytes, padding included */
-	uint32_t data_len; /* 0: set; 4: map to a word; 16: map to a verdict (NFT_DATA_VERDICT) */
+	uint32_t data_len; /* 0: set; 4: map to a word (2: to a conntrack zone); 16: to a verdict */
 	uint32_t size;     /* declared; never 0 */
 	uint32_t timeout_ms;
 	uint32_t n_fields; /* 1 or more; field_len used if more than 1 */
