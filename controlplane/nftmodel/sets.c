@@ -29,6 +29,9 @@ enum { UD_VERDICT = 1, UD_PAYLOAD = 7, UD_META = 9, UD_CONCAT = 13, UD_CT = 12 }
 	X(DIP6, "ip6 daddr", 8, 16, BYTES, UD_PAYLOAD, {13 COMMA 9}, 2)                                      \
 	X(TCP_FLAGS, "tcp flags", 15, 1, BYTES, UD_PAYLOAD, {8 COMMA 7}, 2)                                  \
 	X(DPORT, "th dport", 13, 2, NET, UD_PAYLOAD, {11 COMMA 2}, 2)                                        \
+	X(UDPORT, "udp dport", 13, 2, NET, UD_PAYLOAD, {6 COMMA 2}, 2)                                       \
+	X(NEXTHDR, "ip6 nexthdr", 12, 1, BYTES, UD_PAYLOAD, {13 COMMA 6}, 2)                                 \
+	X(PROTOCOL, "meta protocol", 10, 2, NET, UD_META, {1}, 1)                                            \
 	X(ICMP_TYPE, "icmp type", 14, 1, BYTES, UD_PAYLOAD, {4 COMMA 1}, 2)                                  \
 	X(ICMP_CODE, "icmp code", 32, 1, BYTES, UD_PAYLOAD, {4 COMMA 2}, 2)                                  \
 	X(ICMP6_TYPE, "icmpv6 type", 29, 1, BYTES, UD_PAYLOAD, {14 COMMA 1}, 2)                              \
@@ -88,10 +91,19 @@ static const struct {
 	{"to6", BRNF, 0, {F_DMAC, F_DIP6}, 0, BINDINGS},
 	{"to6", BRCT, 0, {F_ZONE, F_DMAC, F_DIP6}, 0, BINDINGS},
 	{"behind", BOTH, 0, {F_MARK, F_DMAC}, 0, BINDINGS},
+	{"home", BRNF, 0, {F_SMAC}, 0, BINDINGS},
+	{"home", BRCT, 0, {F_ZONE, F_SMAC}, 0, BINDINGS},
 	{"fresh", BOTH, NFT_SET_TIMEOUT | NFT_SET_EVAL, {F_MARK, F_SMAC}, 0, 4096},
 	{"martian4", BOTH, INTERVAL, {F_SIP4}, 0, 0},
 	{"martian6", BOTH, INTERVAL, {F_SIP6}, 0, 0},
-	{"tcp_bad", BOTH, 0, {F_TCP_FLAGS}, 0, 0},
+	{"group4", BOTH, INTERVAL, {F_DIP4}, 0, 0},
+	{"group6", BOTH, INTERVAL, {F_DIP6}, 0, 0},
+	{"tcp_sane", BOTH, 0, {F_TCP_FLAGS}, 0, 0},
+	{"layer3", BOTH, 0, {F_PROTOCOL}, F_VERDICT, 0},
+	{"dhcp4", BOTH, 0, {F_UDPORT}, 0, 0},
+	{"dhcp6", BOTH, 0, {F_UDPORT}, 0, 0},
+	{"next6", BOTH, 0, {F_NEXTHDR}, F_VERDICT, 0},
+	{"guard6", BOTH, 0, {F_ICMP6_TYPE}, F_VERDICT, 0},
 	/* sessions, family inet; in BRCT family bridge */
 	{"address4", BOTH, 0, {F_ZONE, F_SIP4}, F_MARK, BINDINGS},
 	{"address6", BOTH, 0, {F_ZONE, F_SIP6}, F_MARK, BINDINGS},
@@ -104,15 +116,19 @@ static const struct {
 	{"ports", BOTH, RANGES, {F_MARK, F_L4PROTO, F_DPORT}, F_CLASS, 0},
 	{"types", BOTH, RANGES, {F_MARK, F_ICMP_TYPE, F_ICMP_CODE}, F_CLASS, 0},
 	{"types6", BOTH, RANGES, {F_MARK, F_ICMP6_TYPE, F_ICMP6_CODE}, F_CLASS, 0},
-	{"protos", BOTH, 0, {F_MARK, F_L4PROTO}, F_CLASS, 0},
+	{"protos", BOTH, RANGES, {F_MARK, F_L4PROTO}, F_CLASS, 0},
+	{"named_proto", BOTH, 0, {F_L4PROTO}, 0, 0},
+	{"named_icmp", BOTH, 0, {F_ICMP_TYPE}, 0, 0},
+	{"named_icmp6", BOTH, 0, {F_ICMP6_TYPE}, 0, 0},
 	{"opening", BOTH, 0, {F_CLASS}, F_VERDICT, 0},
 	{"standing", BOTH, 0, {F_CLASS}, F_VERDICT, 0},
-	{"standing_allow", BOTH, 0, {F_CLASS}, F_VERDICT, 0},
 	/* the host's own, family inet */
 	{"mgmt4", BOTH, 0, {F_DIP4}, 0, 0},
 	{"mgmt6", BOTH, 0, {F_DIP6}, 0, 0},
 	{"host4", BOTH, INTERVAL, {F_SIP4}, F_MARK, 0},
 	{"host6", BOTH, INTERVAL, {F_SIP6}, F_MARK, 0},
+	{"host_opening", BOTH, 0, {F_CLASS}, F_VERDICT, 0},
+	{"host_standing", BOTH, 0, {F_CLASS}, F_VERDICT, 0},
 };
 #define N_SETS (sizeof sets / sizeof sets[0])
 
