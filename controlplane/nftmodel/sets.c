@@ -21,6 +21,7 @@ enum { UD_VERDICT = 1, UD_PAYLOAD = 7, UD_META = 9, UD_CONCAT = 13, UD_CT = 12 }
 	X(ZONE, "ct zone", 4, 2, HOST, UD_CT, {17 COMMA UINT32_MAX}, 2)                                      \
 	X(CLASS, "ct mark", 19, 4, HOST, UD_CT, {3 COMMA UINT32_MAX}, 2)                                     \
 	X(VLAN, "vlan id", 4, 2, NET, UD_PAYLOAD, {16 COMMA 4}, 2)                                           \
+	X(ETHERTYPE, "ether type", 10, 2, NET, UD_PAYLOAD, {17 COMMA 3}, 2)                                  \
 	X(SMAC, "ether saddr", 9, 6, BYTES, UD_PAYLOAD, {17 COMMA 2}, 2)                                     \
 	X(DMAC, "ether daddr", 9, 6, BYTES, UD_PAYLOAD, {17 COMMA 1}, 2)                                     \
 	X(SIP4, "ip saddr", 7, 4, BYTES, UD_PAYLOAD, {12 COMMA 11}, 2)                                       \
@@ -76,6 +77,7 @@ static const struct {
 } sets[] = {
 	/* the guards, family bridge */
 	{"port", BOTH, 0, {F_IIFNAME}, F_MARK, PORTS},
+	{"ethertype", BOTH, 0, {F_ETHERTYPE}, F_VERDICT, 0},
 	{"domain", BOTH, 0, {F_MARK}, F_ZONE, PORTS},
 	{"tagged", BRCT, 0, {F_MARK, F_VLAN}, F_ZONE, NFT_PORTS_MAX *NFT_VLANS_MAX},
 	{"bound4", BRNF, 0, {F_MARK, F_SMAC, F_SIP4}, 0, BINDINGS},
