@@ -4,8 +4,6 @@
  */
 #include "to_nft.h"
 
-#include <stdio.h>
-
 enum { ICMP = 1, ICMP6 = 58 };
 
 /* Index of $multicast in the identity space: the reserved ones come first (ruleset.h). */
@@ -54,12 +52,6 @@ static bool opens_by_icmp(const struct rule *rule, const struct nft_box *box)
 	return speaks_of(rule, at, (ICMP6 + 1) << 16);
 }
 
-static bool from_strangers(const struct rule *rule, const struct nft_box *box)
-{
-	(void)box;
-	return rule->effect == EFFECT_ALLOW && identity_in(rule->from.set, 0);
-}
-
 static const struct {
 	bool (*asks)(const struct rule *rule, const struct nft_box *box);
 	const char *what;
@@ -68,7 +60,6 @@ static const struct {
 	{rejects_there, "reject: without conntrack in the bridge a refused packet gets no answer"},
 	{opens_by_icmp, "icmp: in the kernel only echo, timestamp, information, address mask and node "
 			"information requests open a session"},
-	{from_strangers, "strangers: the kernel engine refuses a sender until its binding has arrived"},
 };
 
 void nft_needs_dpdk(const struct ruleset *rs, const struct nft_box *box,
@@ -91,35 +82,47 @@ static bool one_domain(const struct nft_box *box)
 	return true;
 }
 
-static const char *without_bridge_conntrack(struct nft_box *box, uint32_t features)
+/* Tags need conntrack, reject and VLANs in the bridge itself; without tags either way will do. */
+static const struct {
+	uint32_t feature;
+	const char *missing;
+} bridge_needs[] = {
+	{DP_FEATURE_BRIDGE_CT, "vlan: tags or several domains need conntrack in the bridge family "
+			       "(nf_conntrack_bridge)"},
+	{DP_FEATURE_BRIDGE_REJECT, "vlan: tags or several domains need reject in the bridge family "
+				   "(nft_reject_bridge)"},
+	{DP_FEATURE_VLAN_FILTER, "vlan: tags or several domains need a bridge that filters VLANs "
+				 "(vlan_filtering)"},
+};
+
+static const char *missing_for_bridge(uint32_t features)
 {
-	if (!(features & DP_FEATURE_BR_NETFILTER))
-		return "conntrack: neither conntrack in the bridge family (nf_conntrack_bridge) nor "
-		       "br_netfilter";
-	if (!one_domain(box))
-		return "vlan: several domains or tags need conntrack in the bridge family "
-		       "(nf_conntrack_bridge)";
-	box->layout = NFT_LAYOUT_BRNF;
+	for (size_t i = 0; i < sizeof bridge_needs / sizeof bridge_needs[0]; i++)
+		if (!(features & bridge_needs[i].feature))
+			return bridge_needs[i].missing;
 	return NULL;
 }
 
 const char *nft_choose_layout(struct nft_box *box, uint32_t features)
 {
+	const char *missing = missing_for_bridge(features);
+
 	box->layout = NFT_LAYOUT_NONE;
 	if (!(box->planes & NFT_PLANE_FORWARD))
 		return NULL;
 	if (!(features & DP_FEATURE_BRIDGE))
-		return "bridge: nf_tables has no bridge family (nft_meta_bridge)";
+		return "bridge: nf_tables has no bridge family (nf_tables_bridge)";
 	if (!(features & DP_FEATURE_NFLOG))
 		return "nflog: refusals could not be recorded (nfnetlink_log)";
-	if (!(features & DP_FEATURE_BRIDGE_CT))
-		return without_bridge_conntrack(box, features);
-	if (!one_domain(box) && !(features & DP_FEATURE_VLAN_FILTER))
-		return "vlan: several domains need a bridge that filters VLANs (bridge vlan_filtering)";
-	if (!(features & DP_FEATURE_BRIDGE_REJECT) && !one_domain(box))
-		return "reject: the bridge family has no reject (nft_reject_bridge)";
-	box->layout = features & DP_FEATURE_BRIDGE_REJECT ? NFT_LAYOUT_BRCT : NFT_LAYOUT_BRNF;
-	if (box->layout == NFT_LAYOUT_BRNF)
-		return without_bridge_conntrack(box, features);
+	if (!missing) {
+		box->layout = NFT_LAYOUT_BRCT;
+		return NULL;
+	}
+	if (!one_domain(box))
+		return missing;
+	if (!(features & DP_FEATURE_BR_NETFILTER))
+		return "conntrack: bridged frames meet it neither in the bridge family "
+		       "(nf_conntrack_bridge) nor in the inet hooks (br_netfilter)";
+	box->layout = NFT_LAYOUT_BRNF;
 	return NULL;
 }
