@@ -43,10 +43,9 @@ struct guard {
 static void build_drops(struct nft_emit *e)
 {
 	static const uint8_t reasons[] = {
-		REASON_SPOOF,      REASON_PARSE,   REASON_FRAGMENT,  REASON_OPTIONS,
-		REASON_EXT_HEADER, REASON_PROTO,   REASON_VLAN,      REASON_VLAN_STACK,
-		REASON_ETHERTYPE,  REASON_ARP,     REASON_ND,        REASON_DHCP,
-		REASON_MULTICAST,  REASON_NO_PORT, REASON_SAME_PORT, REASON_TCP_FLAGS,
+		REASON_SPOOF, REASON_FRAGMENT,   REASON_OPTIONS,   REASON_EXT_HEADER, REASON_PROTO,
+		REASON_VLAN,  REASON_VLAN_STACK, REASON_ETHERTYPE, REASON_ARP,        REASON_ND,
+		REASON_DHCP,  REASON_MULTICAST,  REASON_NO_PORT,   REASON_SAME_PORT,  REASON_TCP_FLAGS,
 	};
 	char name[NFT_CHAIN_NAME];
 
@@ -309,7 +308,7 @@ static void build_ip4(struct guard *g)
 	static const uint8_t routes[] = {LSRR, SSRR};
 	struct nft_emit *e = g->e;
 
-	nft_chain_open(e, "ip4");
+	nft_chain_open(e, "frame_ip4");
 	nft_rule_open(e);
 	nft_key(e, T_IP4_FRAG, T_END);
 	nft_mask(e, 0x3fff, 2);
@@ -329,7 +328,7 @@ static void build_ip6(struct guard *g)
 {
 	struct nft_emit *e = g->e;
 
-	nft_chain_open(e, "ip6");
+	nft_chain_open(e, "frame_ip6");
 	nft_rule_open(e);
 	nft_key(e, T_NEXTHDR, T_END);
 	nft_vmap(e, "next6");
@@ -345,7 +344,7 @@ static void build_arp(struct guard *g)
 {
 	struct nft_emit *e = g->e;
 
-	nft_chain_open(e, "arp");
+	nft_chain_open(e, "frame_arp");
 	nft_rule_open(e);
 	nft_is(e, T_ARP_HTYPE, 1);
 	nft_is(e, T_ARP_PTYPE, 0x0800);
@@ -567,7 +566,7 @@ void nft_build_guard(struct nft_emit *e, const struct nft_box *box)
 		build_arp_sender, build_arp_stranger, build_arp_target, build_nd,  build_nd_claims,
 		build_nd_option,  build_nd_probe,     build_copy,
 	};
-	static const char *const counters[] = {"frames_in", "forwarded", "handed"};
+	static const char *const counters[] = {"frames_in", "forwarded", "handed", "drop_parse"};
 	struct guard g = {e, box, box->layout == NFT_LAYOUT_BRCT};
 
 	for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++)

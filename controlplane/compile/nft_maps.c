@@ -186,7 +186,8 @@ struct lead {
 
 static void layer3(struct sink *s)
 {
-	static const struct lead leads[] = {{0x0800, "ip4"}, {0x0806, "arp"}, {0x86dd, "ip6"}};
+	static const struct lead leads[] = {
+		{0x0800, "frame_ip4"}, {0x0806, "frame_arp"}, {0x86dd, "frame_ip6"}};
 
 	PUT_LEADS(s, leads);
 }

@@ -10,11 +10,11 @@
  *     frame: counter frames_in                        copy: @behind, @fresh, groups -> leave
  *       [BRCT untagged, tagged: ct zone]                    else the copy is dropped, uncounted
  *       network: @layer3
- *         arp -> arp_sender -> (arp_stranger) -> arp_target -> arp_request, arp_reply -> guarded
- *         ip4 ------------------ source4 (jump) ---------------------------> handed
- *         ip6 -> @guard6 -> nd -> nd_sender, nd_target, nd_option (jump) --> guarded
- *            \             \----> nd_probe --------------------------------> guarded
- *             ------------------ source6 (jump) ---------------------------> handed
+ *         frame_arp -> arp_sender -> (arp_stranger) -> arp_target -> arp_request, arp_reply -> guarded
+ *         frame_ip4, with source4 (jump) -> handed
+ *         frame_ip6, with source6 (jump) -> handed
+ *           @guard6 -> nd, with nd_sender, nd_target, nd_option (jump) -> guarded
+ *                      nd -> nd_probe -> guarded
  *       anywhere -> drop_<reason>, spoof, spoof_arp, spoof_nd
  *
  *   BRNF: inet prerouting -300: ct zone; inet forward 0       BRCT: bridge prerouting -100 (`decision`)
