@@ -4,6 +4,7 @@
  * Of the host only sessions to or from its management addresses are asked about; all else is not touched.
  */
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_bridge.h>
 
@@ -59,26 +60,35 @@ void nft_build_forward_base(struct nft_emit *e, const struct nft_box *box)
 		build_brnf(e, box);
 }
 
+struct host_way {
+	const char *base;
+	uint32_t hook;
+	enum nft_term device, own4, own6;
+};
+
+static void rule_own(struct nft_emit *e, const struct host_way *way, int family, bool related)
+{
+	nft_rule_open(e);
+	nft_device(e, way->device, false, "lo");
+	nft_key(e, family == 4 ? way->own4 : way->own6, T_END);
+	nft_in(e, family == 4 ? "mgmt4" : "mgmt6");
+	if (related)
+		nft_ct_state(e, NF_CT_STATE_BIT(IP_CT_RELATED));
+	nft_goto(e, related ? "host_pass" : "host_session");
+}
+
+/* What the host sends about a packet that it got, a reset or an ICMP error, also says that it was refused. */
 void nft_build_host_base(struct nft_emit *e)
 {
-	static const struct {
-		const char *name;
-		uint32_t hook;
-		enum nft_term device, own4, own6;
-	} bases[] = {{"input", NF_INET_LOCAL_IN, T_IIFNAME, T_DIP4, T_DIP6},
-		     {"output", NF_INET_LOCAL_OUT, T_OIFNAME, T_SIP4, T_SIP6}};
+	static const struct host_way ways[] = {{"input", NF_INET_LOCAL_IN, T_IIFNAME, T_DIP4, T_DIP6},
+					       {"output", NF_INET_LOCAL_OUT, T_OIFNAME, T_SIP4, T_SIP6}};
 
-	for (size_t i = 0; i < sizeof bases / sizeof bases[0]; i++) {
-		nft_base_open(e, bases[i].name, bases[i].hook, PRIORITY_FILTER);
-		nft_rule_open(e);
-		nft_device(e, bases[i].device, false, "lo");
-		nft_key(e, bases[i].own4, T_END);
-		nft_in(e, "mgmt4");
-		nft_goto(e, "host_session");
-		nft_rule_open(e);
-		nft_device(e, bases[i].device, false, "lo");
-		nft_key(e, bases[i].own6, T_END);
-		nft_in(e, "mgmt6");
-		nft_goto(e, "host_session");
+	for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+		nft_base_open(e, ways[i].base, ways[i].hook, PRIORITY_FILTER);
+		for (int family = 4; family <= 6; family += 2) {
+			if (ways[i].hook == NF_INET_LOCAL_OUT)
+				rule_own(e, &ways[i], family, true);
+			rule_own(e, &ways[i], family, false);
+		}
 	}
 }
