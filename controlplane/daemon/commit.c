@@ -14,6 +14,9 @@
 #include <time.h>
 
 #include "link.h"
+#include "needs.h"
+#include "proof.h"
+#include "to_nft.h"
 
 #define NS_PER_S 1000000000LL
 
@@ -88,13 +91,52 @@ static int on_abandoned(void *ctx, const struct enforced *g, char *error)
 
 static const struct txn_journal journal_ops = {on_intent, on_readback, on_active, on_abandoned};
 
-static struct txn transaction(struct daemon *d, struct pending *p, struct enforcer **engine)
+/* One transaction over the engines that are connected. */
+struct work {
+	struct pending pending;
+	struct enforcer *engines[DAEMON_ENGINES_MAX];
+	struct link *links[DAEMON_ENGINES_MAX];
+	struct proof proofs[DAEMON_ENGINES_MAX];
+	struct txn txn;
+};
+
+/* The kernel engine goes first: it may refuse a batch when the dataplane can no longer. */
+static void transaction(struct daemon *d, struct work *w, struct generation *g,
+			const struct commit_meta *meta)
 {
-	*engine = dp_enforcer(d->link.dp);
-	return (struct txn){.engines = engine,
-			    .n_engines = 1,
-			    .journal = d->wrap_journal ? d->wrap_journal(d, &journal_ops) : &journal_ops,
-			    .journal_ctx = p};
+	size_t n = 0;
+
+	memset(w, 0, sizeof(*w));
+	w->pending = (struct pending){d, g, meta};
+	for (int nft = 1; nft >= 0; nft--) {
+		for (size_t i = 0; i < d->n_links; i++) {
+			struct link *l = &d->links[i];
+
+			if ((l->kind == DP_ENGINE_NFT) != nft || !dp_connected(l->dp))
+				continue;
+			w->links[n] = l;
+			w->engines[n++] = dp_enforcer(l->dp);
+		}
+	}
+	w->txn = (struct txn){.engines = w->engines,
+			      .n_engines = n,
+			      .journal = d->wrap_journal ? d->wrap_journal(d, &journal_ops) : &journal_ops,
+			      .journal_ctx = &w->pending,
+			      .proofs = w->proofs};
+}
+
+static int enforced_both(struct daemon *d, struct work *w, struct generation *g)
+{
+	if (link_enforced(d, g, &w->txn.next) == 0 && link_enforced(d, d->active, &w->txn.old) == 0)
+		return 0;
+	link_enforced_free(&w->txn.next);
+	return -ENOMEM;
+}
+
+static void work_free(struct work *w)
+{
+	link_enforced_free(&w->txn.next);
+	link_enforced_free(&w->txn.old);
 }
 
 /* --- what needs only the text ----------------------------------------------------------------- */
@@ -107,7 +149,8 @@ static bool understand(struct daemon *d, struct generation *g, struct diags *fin
 	if (!generation_resolve(g, d->config, findings))
 		return refuse(d, e, 422, CLI_POLICY, "fix the findings and commit again",
 			      "the policy does not compile");
-	ok = generation_admit(g, now, findings);
+	ok = generation_admit(g, d->config, now, findings);
+	needs_note(g->rs, &d->box, findings);
 	policy_warn(g->rs, now, findings);
 	diags_sort(findings);
 	if (ok)
@@ -132,14 +175,43 @@ static void restore_dictionary(struct daemon *d)
 	bindings_use(d->bindings, daemon_naming(d, d->active), utc_now_ns());
 }
 
-static bool make_image(struct daemon *d, struct generation *g, struct commit_error *e)
+/* A policy that the kernel cannot hold is refused before anything is written. */
+static bool make_program(struct daemon *d, struct generation *g, struct commit_error *e)
 {
 	char text[ENFORCER_ERROR] = "";
-	enum compile_result r = generation_compile(g, d->dictionary, text, sizeof(text));
+	enum compile_result r;
 
-	if (r == COMPILE_OK && journal_save_dictionary(&d->journal, d->dictionary, text) == 0)
+	if (!d->box_known)
 		return true;
-	restore_dictionary(d);
+	if (d->box_error)
+		return refuse(d, e, 422, CLI_CAPACITY, "use another kernel, or engine dpdk with fail: closed",
+			      "this kernel cannot be the nft engine: %s", d->box_error);
+	r = generation_program(g, &d->box, text, sizeof(text));
+	if (r == COMPILE_OK)
+		return true;
+	return refuse(d, e, r == COMPILE_CAPACITY ? 422 : 500,
+		      r == COMPILE_CAPACITY ? CLI_CAPACITY : CLI_NOT_APPLIED, NULL,
+		      "the policy does not fit into the kernel: %s", text);
+}
+
+/* Text and image are one before any engine is asked. */
+static bool prove_image(struct daemon *d, struct generation *g, struct commit_error *e)
+{
+	struct proof p;
+
+	if (proof_policy(d, g, utc_now_ns() / NS_PER_S, &p) < 0)
+		return refuse(d, e, 500, CLI_NOT_APPLIED, NULL, "out of memory while proving");
+	g->cells = p.cells;
+	if (p.equal)
+		return true;
+	journal_event(&d->journal, "alarm", "compiler: %s", p.text);
+	return refuse(d, e, 500, CLI_NOT_APPLIED, "this is a defect of the compiler: report it", "%s",
+		      p.text);
+}
+
+static bool compile_failed(const struct daemon *d, enum compile_result r, const char *text,
+			   struct commit_error *e)
+{
 	if (r == COMPILE_CAPACITY)
 		return refuse(d, e, 422, CLI_CAPACITY, NULL, "the policy is too large: %s", text);
 	if (r == COMPILE_NO_MEMORY)
@@ -148,54 +220,105 @@ static bool make_image(struct daemon *d, struct generation *g, struct commit_err
 		      text);
 }
 
+static bool make_image(struct daemon *d, struct generation *g, struct commit_error *e)
+{
+	char text[ENFORCER_ERROR] = "";
+	enum compile_result r = generation_compile(g, d->dictionary, text, sizeof(text));
+	bool made = r == COMPILE_OK;
+
+	if (made && (!prove_image(d, g, e) || !make_program(d, g, e))) {
+		restore_dictionary(d);
+		return false;
+	}
+	if (made && journal_save_dictionary(&d->journal, d->dictionary, text) == 0)
+		return true;
+	restore_dictionary(d);
+	return compile_failed(d, r, text, e);
+}
+
 /* --- the transaction -------------------------------------------------------------------------- */
 
-static void take_active(struct daemon *d, struct generation *g)
+/* What a read-back found, as the link shows it. */
+static void take_proof(struct link *l, const struct proof *p, int64_t took_ns)
+{
+	l->proof = *p;
+	l->proof_ns = utc_now_ns();
+	l->proof_took_ns = took_ns;
+	l->equal = p->equal;
+	if (p->equal) {
+		l->equal_ns = l->proof_ns;
+		l->adopted = l->closed = false;
+		l->told[0] = 0;
+	}
+	snprintf(l->text, sizeof(l->text), "%s", p->text);
+}
+
+/* Links that were not part of it find out by their next read-back. */
+static void take_active(struct daemon *d, struct generation *g, const struct work *w)
 {
 	generation_free(d->active);
 	d->active = g;
 	bindings_use(d->bindings, daemon_naming(d, g), utc_now_ns());
-	d->link.equal = true;
-	d->link.text[0] = 0;
+	for (size_t i = 0; i < w->txn.n_engines; i++)
+		take_proof(w->links[i], &w->proofs[i], 0);
 	journal_flush(&d->journal);
+}
+
+static void resync_all(struct daemon *d)
+{
+	for (size_t i = 0; i < d->n_links; i++)
+		d->links[i].resync = true;
+}
+
+static const char *first_error(const struct daemon *d)
+{
+	for (size_t i = 0; i < d->n_links; i++)
+		if (!dp_connected(d->links[i].dp))
+			return dp_error(d->links[i].dp);
+	return dp_error(d->links[0].dp);
 }
 
 static bool enforce(struct daemon *d, struct generation *g, const struct commit_meta *meta,
 		    struct commit_error *e)
 {
-	struct pending p = {d, g, meta};
-	struct enforcer *engine;
-	struct txn t = transaction(d, &p, &engine);
 	struct txn_error te;
+	struct work w;
 	int r = link_sync_bindings(d);
 
 	if (r < 0)
-		return refuse(d, e, 503, CLI_NOT_APPLIED, NULL, "%s", dp_error(d->link.dp));
-	if (link_enforced(d, g, &t.next) < 0 || link_enforced(d, d->active, &t.old) < 0) {
-		link_enforced_free(&t.next);
+		return refuse(d, e, 503, CLI_NOT_APPLIED, NULL, "%s", first_error(d));
+	transaction(d, &w, g, meta);
+	if (enforced_both(d, &w, g) < 0)
 		return refuse(d, e, 500, CLI_NOT_APPLIED, NULL, "out of memory for the bindings");
-	}
-	r = txn_run(&t, &te);
+	d->candidate = g;
+	r = txn_run(&w.txn, &te);
+	d->candidate = NULL;
 	if (r == 0) {
-		link_write_lastgood(d, &t.next);
-		take_active(d, g);
+		link_write_lastgood(d, &w.txn.next);
+		take_active(d, g, &w);
 	} else {
-		d->link.resync = true;
+		resync_all(d);
 		refuse(d, e, 503, CLI_NOT_APPLIED, NULL, "the dataplane did not take the policy: %s%s",
 		       te.text,
 		       te.old_in_force ? ""
 				       : "; the old generation is published again on the next connection");
 	}
-	link_enforced_free(&t.next);
-	link_enforced_free(&t.old);
+	work_free(&w);
 	return r == 0;
 }
 
 static bool ready(struct daemon *d, struct commit_error *e)
 {
-	if (!dp_connected(d->link.dp))
-		return refuse(d, e, 503, CLI_NOT_APPLIED, "start cordon-dp, then commit again",
-			      "the dataplane is not connected: %s", d->link.text);
+	for (size_t i = 0; i < d->n_links; i++) {
+		const struct link *l = &d->links[i];
+
+		if (!dp_connected(l->dp))
+			return refuse(d, e, 503, CLI_NOT_APPLIED,
+				      l->kind == DP_ENGINE_NFT ? "start cordon-nft, then commit again"
+							       : "start cordon-dp, then commit again",
+				      "%s is not connected: %s",
+				      i == 0 ? "the dataplane" : "the kernel engine", l->text);
+	}
 	if (d->open_intent)
 		return refuse(d, e, 503, CLI_NOT_APPLIED, "wait until the dataplane is connected again",
 			      "generation %u is still being decided", d->open_intent);
@@ -227,34 +350,33 @@ bool commit_run(struct daemon *d, struct generation *g, const struct commit_meta
 
 static int finish_or_void(struct daemon *d, struct generation *g)
 {
-	struct pending p = {d, g, NULL};
-	struct enforcer *engine;
-	struct txn t = transaction(d, &p, &engine);
 	struct txn_error te;
+	struct work w;
 	bool finished;
 	int r;
 
-	if (link_enforced(d, g, &t.next) < 0 || link_enforced(d, d->active, &t.old) < 0) {
-		link_enforced_free(&t.next);
+	transaction(d, &w, g, NULL);
+	if (enforced_both(d, &w, g) < 0) {
 		generation_free(g);
 		return -ENOMEM;
 	}
-	r = txn_recover(&t, &finished, &te);
+	d->candidate = g;
+	r = txn_recover(&w.txn, &finished, &te);
+	d->candidate = NULL;
 	if (r == 0 && finished) {
 		daemon_log(d, LOG_LEVEL_NOTICE, "generation %u was published before the stop: finished",
 			   g->number);
-		link_write_lastgood(d, &t.next);
-		take_active(d, g);
+		link_write_lastgood(d, &w.txn.next);
+		take_active(d, g, &w);
 		g = NULL;
 	} else if (r == 0) {
 		daemon_log(d, LOG_LEVEL_NOTICE,
 			   "generation %u was not published: abandoned, generation %u stays", g->number,
 			   daemon_generation(d));
 	} else {
-		snprintf(d->link.text, sizeof(d->link.text), "%.200s", te.text);
+		snprintf(daemon_primary(d)->text, sizeof(daemon_primary(d)->text), "%.200s", te.text);
 	}
-	link_enforced_free(&t.next);
-	link_enforced_free(&t.old);
+	work_free(&w);
 	generation_free(g);
 	return r;
 }
@@ -287,49 +409,113 @@ int commit_recover(struct daemon *d)
 	return finish_or_void(d, g);
 }
 
-static int publish_again(const struct txn *t, const struct enforced *g, char *text)
+/* Read back and compare; the link has the result. */
+static int look(struct work *w, struct link *l, const struct enforced *g)
 {
-	struct enforcer *e = t->engines[0];
+	int64_t start = utc_now_ns();
+	struct proof p;
+	int r = txn_compare(&w->txn, dp_enforcer(l->dp), g, &p);
+
+	if (r == 0)
+		take_proof(l, &p, utc_now_ns() - start);
+	else
+		snprintf(l->text, sizeof(l->text), "%s", p.text);
+	return r;
+}
+
+/* Each difference once: what stays different does not fill the journal. */
+static void tell(struct daemon *d, struct link *l, const char *done)
+{
+	if (strcmp(l->told, l->text) == 0)
+		return;
+	snprintf(l->told, sizeof(l->told), "%s", l->text);
+	journal_event(&d->journal, "drift", "%s: %s; %s", link_word(l), l->text, done);
+	if (l->proof.packet[0])
+		journal_event(&d->journal, "alarm", "%s", l->text);
+	daemon_log(d, LOG_LEVEL_WARNING, "drift of %s: %s; %s", link_word(l), l->text, done);
+}
+
+static int close_engine(struct daemon *d, struct link *l)
+{
+	int r;
+
+	if (l->closed)
+		return 0;
+	r = dp_deny_all(l->dp);
+	if (r < 0)
+		return r;
+	l->closed = true;
+	journal_event(&d->journal, "alarm", "%s denies everything until it holds the policy again",
+		      link_word(l));
+	return 0;
+}
+
+static int publish_again(struct work *w, struct link *l, const struct enforced *g)
+{
+	struct enforcer *e = dp_enforcer(l->dp);
 	int r = e->ops->prepare(e, g);
 
 	if (r == 0)
 		r = e->ops->publish(e, g);
-	if (r < 0) {
-		snprintf(text, ENFORCER_ERROR, "%s", e->error);
+	return r < 0 ? r : look(w, l, g);
+}
+
+/*
+ * The engine holds something else. Before the first equal read-back of a connection that is a restart, later
+ * drift. Failing closed comes first: what is loaded again takes its time, and may fail.
+ */
+static int repair(struct daemon *d, struct work *w, struct link *l, const struct enforced *g, bool drift)
+{
+	bool adopt = drift && d->config->verify.adopt;
+	char done[64];
+	int r = 0;
+
+	snprintf(done, sizeof(done), adopt ? "adopted" : "generation %u is published again", g->number);
+	if (drift)
+		tell(d, l, done);
+	if (adopt) {
+		l->adopted = true;
+		return 0;
+	}
+	if (drift && d->config->verify.closed)
+		r = close_engine(d, l);
+	if (r == 0)
+		r = publish_again(w, l, g);
+	if (r < 0 || l->equal)
 		return r;
-	}
-	return txn_compare(t, e, g, text);
+	tell(d, l, "it stays so after the generation was published again");
+	return d->config->verify.closed ? close_engine(d, l) : 0;
 }
 
-/* The engine holds something else. Before the first equal read-back of a connection that is a restart, later
- * drift. */
-static int repair(struct daemon *d, const struct txn *t, const struct enforced *g, char *text)
+/* Bindings come and go while an engine is read; a difference is one only if it is still there when both sides
+ * agree on who is bound. */
+static int look_again(struct daemon *d, struct work *w, struct link *l, struct enforced *g)
 {
-	if (d->link.equal) {
-		journal_event(&d->journal, "drift", "%s; generation %u is published again", text, g->number);
-		daemon_log(d, LOG_LEVEL_WARNING, "drift: %s; publishing generation %u again", text,
-			   g->number);
-	}
-	return publish_again(t, g, text);
+	int r = link_agree(d, l, true);
+
+	if (r < 0)
+		return r;
+	link_enforced_free(g);
+	return link_enforced(d, d->active, g) < 0 ? -ENOMEM : look(w, l, g);
 }
 
-int commit_verify(struct daemon *d)
+int commit_verify(struct daemon *d, struct link *l)
 {
-	struct pending p = {d, d->active, NULL};
-	struct enforcer *engine;
-	struct txn t = transaction(d, &p, &engine);
-	char text[ENFORCER_ERROR] = "";
+	bool drift = l->equal || l->adopted;
 	struct enforced g;
+	struct work w;
 	int r;
 
+	transaction(d, &w, d->active, NULL);
 	if (link_enforced(d, d->active, &g) < 0)
 		return -ENOMEM;
-	r = txn_compare(&t, engine, &g, text);
-	if (r == 0 && g.number > 0)
-		r = repair(d, &t, &g, text);
-	d->link.equal = r == 1;
-	d->link.dirty |= r == 1 && g.number != d->link.image_written;
-	snprintf(d->link.text, sizeof(d->link.text), "%s", r == 1 ? "" : text);
+	r = look(&w, l, &g);
+	if (r == 0 && !l->equal && drift && g.number > 0 && l->kind == DP_ENGINE_NFT)
+		r = look_again(d, &w, l, &g);
+	l->found = l->proof;
+	if (r == 0 && !l->equal && g.number > 0 && (l->kind == DP_ENGINE_DPDK || g.program))
+		r = repair(d, &w, l, &g, drift);
+	d->keep.dirty |= l->equal && l == daemon_primary(d) && g.number != d->keep.image_written;
 	link_enforced_free(&g);
-	return r < 0 ? r : 0;
+	return r;
 }

@@ -31,8 +31,12 @@ struct commit_error {
 bool commit_run(struct daemon *d, struct generation *g, const struct commit_meta *meta,
 		struct diags *findings, struct commit_result *out, struct commit_error *error);
 
-/* After connecting: close an intent that was left open. 0, or -errno if the engine cannot be asked. */
+/* After the data path connected: close an intent that was left open, by what the connected engines hold. 0,
+ * or -errno if an engine cannot be asked. */
 int commit_recover(struct daemon *d);
-/* Read back what the engine holds; publish the active generation again if that is something else. 0 or
- * -errno. */
-int commit_verify(struct daemon *d);
+/*
+ * Read back what an engine holds. If that is something else than the active generation, do as the config
+ * says: publish again or adopt, and close or not. The result is in the link. 0, or -errno if it cannot be
+ * asked.
+ */
+int commit_verify(struct daemon *d, struct link *l);

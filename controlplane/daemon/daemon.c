@@ -14,6 +14,7 @@
 
 #include "lastgood.h"
 #include "link.h"
+#include "proof.h"
 
 #define RETAIN_EVERY_MS 60000
 #define READ_PASSES     4
@@ -93,19 +94,42 @@ static int load_active(struct daemon *d, char *error)
 	return 0;
 }
 
-static int open_link(struct daemon *d)
+static int add_link(struct daemon *d, enum dp_engine kind)
 {
+	struct link *l = &d->links[d->n_links];
 	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s.sock", d->run_dir, kind == DP_ENGINE_NFT ? "nft" : "dp");
+	l->dp = dp_new(path, kind);
+	if (!l->dp)
+		return -ENOMEM;
+	l->kind = kind;
+	proof_use(d, dp_enforcer(l->dp));
+	if (d->n_links++ > 0)
+		dp_follow(l->dp);
+	return 0;
+}
+
+/* The data path, and cordon-nft beside cordon-dp if the config has work for it. */
+static int open_links(struct daemon *d)
+{
+	int r = add_link(d, d->config->engine);
+
+	if (r == 0 && d->config->engine != DP_ENGINE_NFT && config_uses_nft(d->config))
+		r = add_link(d, DP_ENGINE_NFT);
+	return r;
+}
+
+static int open_bindings(struct daemon *d)
+{
 	struct binding_observer observer = {.opened = journal_binding_opened,
 					    .closed = journal_binding_closed,
 					    .ctx = &d->journal_bindings};
 
-	snprintf(path, sizeof(path), "%s/dp.sock", d->run_dir);
-	d->link.dp = dp_new(path);
 	d->journal_bindings = (struct journal_bindings){&d->journal, d->ports, &d->n_ports};
 	/* Ports are looked up in an array that may grow up to its full size when the dataplane says more. */
 	d->bindings = bindings_new(d->ports, CONFIG_PORTS_MAX, d->config->timeouts.lease, observer);
-	return d->link.dp && d->bindings ? 0 : -ENOMEM;
+	return d->bindings ? 0 : -ENOMEM;
 }
 
 /*
@@ -119,7 +143,7 @@ static void restore_bindings(struct daemon *d)
 	if (s && d->active)
 		bindings_sync(d->bindings, snapshot_bindings(s), s->count, true, NULL, utc_now_ns());
 	free(s);
-	d->link.instance = journal_instance(&d->journal);
+	d->keep.instance = journal_instance(&d->journal);
 	journal_flush(&d->journal);
 }
 
@@ -137,9 +161,11 @@ static int open_parts(struct daemon *d, char *error, size_t room)
 		snprintf(error, room, "%s/%s", d->config->dir, text);
 		return r;
 	}
-	r = open_link(d);
+	r = open_links(d);
+	if (r == 0)
+		r = open_bindings(d);
 	if (r < 0) {
-		snprintf(error, room, "%s/dp.sock: path too long or out of memory", d->run_dir);
+		snprintf(error, room, "%s/*.sock: path too long or out of memory", d->run_dir);
 		return r;
 	}
 	bindings_use(d->bindings, daemon_naming(d, d->active), utc_now_ns());
@@ -161,6 +187,7 @@ int daemon_open(struct daemon *d, struct config *config, const char *run_dir, st
 	d->run_dir = run_dir;
 	d->started_ns = utc_now_ns();
 	name_ports(d);
+	config_box(config, &d->box); /* without a layout, until the kernel is known */
 	r = open_parts(d, error, room);
 	if (r < 0) {
 		daemon_close(d);
@@ -172,12 +199,13 @@ int daemon_open(struct daemon *d, struct config *config, const char *run_dir, st
 
 void daemon_close(struct daemon *d)
 {
-	if (d->bindings && d->link.dirty)
+	if (d->bindings && d->keep.dirty)
 		link_write_lastgood_bindings(d);
 	if (d->store && d->bindings)
 		journal_flush(&d->journal);
 	bindings_free(d->bindings);
-	dp_free(d->link.dp);
+	for (size_t i = 0; i < d->n_links; i++)
+		dp_free(d->links[i].dp);
 	if (d->reader)
 		reader_free(d->reader);
 	if (d->store)
@@ -230,7 +258,7 @@ void daemon_tick(struct daemon *d)
 	retain(d, now_ms);
 }
 
-void daemon_dp_ready(struct daemon *d)
+void daemon_engine_ready(struct daemon *d)
 {
 	link_events(d);
 	journal_flush(&d->journal);

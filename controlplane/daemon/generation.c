@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "image_check.h"
+#include "to_nft.h"
 #include "zone.h"
 
 struct generation *generation_new(size_t n_files)
@@ -32,6 +33,7 @@ void generation_free(struct generation *g)
 		return;
 	ruleset_free(g->rs);
 	free(g->image);
+	free(g->program);
 	for (size_t i = 0; i < g->n_files; i++) {
 		free(g->files[i].name);
 		free(g->files[i].text);
@@ -95,25 +97,6 @@ bool generation_resolve(struct generation *g, const struct config *config, struc
 	return g->rs && d->n_errors == 0;
 }
 
-/* Selectors that may name the gateway only if somebody wrote it: `any` of an allow does not, that of a deny
- * does. */
-static bool names_gateway(const struct selector *s)
-{
-	return strstr(s->text, "$gateway") && identity_in(s->set, IDENTITY_GATEWAY - 1);
-}
-
-static void refuse_gateway_rules(const struct ruleset *rs, struct diags *d)
-{
-	for (size_t i = 0; i < rs->n_rules; i++) {
-		const struct rule *r = &rs->rules[i];
-
-		if (r->mode != MODE_OFF && (names_gateway(&r->from) || names_gateway(&r->to)))
-			diag_add(d, SEV_ERROR, r->place,
-				 "rule `%s` names $gateway: the gateway's own traffic is not supported yet",
-				 r->id);
-	}
-}
-
 static size_t run_tests(const struct ruleset *rs, int64_t now_utc, struct diags *d)
 {
 	struct test_result *results = calloc(rs->n_tests ? rs->n_tests : 1, sizeof(*results));
@@ -134,9 +117,9 @@ static size_t run_tests(const struct ruleset *rs, int64_t now_utc, struct diags 
 	return passed;
 }
 
-bool generation_admit(struct generation *g, int64_t now_utc, struct diags *d)
+bool generation_admit(struct generation *g, const struct config *config, int64_t now_utc, struct diags *d)
 {
-	refuse_gateway_rules(g->rs, d);
+	config_demands(config, g->rs, now_utc, d);
 	g->tests_passed = run_tests(g->rs, now_utc, d);
 	return d->n_errors == 0;
 }
@@ -157,6 +140,23 @@ enum compile_result generation_compile(struct generation *g, struct dictionary *
 	if (r == COMPILE_OK)
 		hash_image(g);
 	return r;
+}
+
+enum compile_result generation_program(struct generation *g, const struct nft_box *box, char *error,
+				       size_t room)
+{
+	if (g->program)
+		return COMPILE_OK;
+	return compile_nft(g->image, box, &NFT_LIMITS_DEFAULT, &g->program, &g->program_size, error, room);
+}
+
+void generation_forget_program(struct generation *g)
+{
+	if (!g)
+		return;
+	free(g->program);
+	g->program = NULL;
+	g->program_size = 0;
 }
 
 bool generation_take_image(struct generation *g, const void *bytes, size_t size)
@@ -182,6 +182,7 @@ bool generation_take_image(struct generation *g, const void *bytes, size_t size)
 
 void generation_forget_image(struct generation *g)
 {
+	generation_forget_program(g);
 	free(g->image);
 	g->image = NULL;
 	g->image_size = 0;

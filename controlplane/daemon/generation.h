@@ -7,6 +7,7 @@
 
 #include "compile.h"
 #include "diag.h"
+#include "nftmodel.h"
 #include "policy.h"
 
 struct config;
@@ -24,7 +25,10 @@ struct generation {
 	struct image_header *image;
 	size_t image_size;
 	uint8_t image_digest[32];
+	struct nft_program *program; /* of the image, for the box it was asked for; NULL: not made */
+	size_t program_size;
 	size_t tests_passed;
+	uint64_t cells; /* of the policy that were compared with the image */
 };
 
 struct generation *generation_new(size_t n_files);
@@ -34,12 +38,16 @@ bool generation_add_file(struct generation *g, const char *name, const char *tex
 
 /* Text -> ruleset, under this gateway's config. All findings; false if there was an error. */
 bool generation_resolve(struct generation *g, const struct config *config, struct diags *d);
-/* What keeps a resolved policy from being committed: failed tests, and rules that nothing here can enforce.
- */
-bool generation_admit(struct generation *g, int64_t now_utc, struct diags *d);
+/* What keeps a resolved policy from being committed: failed tests, and what the config demands of it. */
+bool generation_admit(struct generation *g, const struct config *config, int64_t now_utc, struct diags *d);
 /* Ruleset -> image. */
 enum compile_result generation_compile(struct generation *g, struct dictionary *dict, char *error,
 				       size_t room);
+/* Image -> kernel program for this box; kept until it is forgotten. */
+enum compile_result generation_program(struct generation *g, const struct nft_box *box, char *error,
+				       size_t room);
+/* `g` may be NULL. */
+void generation_forget_program(struct generation *g);
 /* Take image bytes as they were stored; false if they may not be used. */
 bool generation_take_image(struct generation *g, const void *bytes, size_t size);
 /* Text only again, to be committed anew. */

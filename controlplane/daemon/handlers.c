@@ -19,6 +19,7 @@ const struct api_endpoint handlers[] = {
 	{"GET", "/v1/flows", ROLE_VIEWER, handle_flows},
 	{"GET", "/v1/explain", ROLE_VIEWER, handle_explain},
 	{"POST", "/v1/assess", ROLE_VIEWER, handle_assess},
+	{"POST", "/v1/verify", ROLE_OPERATOR, handle_verify},
 	{"GET", "/metrics", ROLE_VIEWER, handle_metrics},
 };
 const size_t n_handlers = sizeof(handlers) / sizeof(handlers[0]);

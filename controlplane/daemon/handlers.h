@@ -16,7 +16,7 @@ void handlers_denied(void *ctx, const struct api_peer *peer, const char *what);
 
 api_handler handle_status, handle_metrics;
 api_handler handle_commit, handle_rollback, handle_generations, handle_generation;
-api_handler handle_flows, handle_explain, handle_assess;
+api_handler handle_flows, handle_explain, handle_assess, handle_verify;
 
 /* The envelope around `data` (taken). `lost`: records missing from it. */
 void handlers_answer(struct daemon *d, struct api_answer *a, const char *verb, json_t *data, bool complete,

@@ -21,10 +21,10 @@ struct sums {
 static bool is_gauge(const char *name)
 {
 	static const char *const gauges[] = {
-		"decisions_pending", "updates_pending",   "laws_closed", "storing",
-		"generation",        "dp_connected",      "dp_equal",    "bindings",
-		"bindings_unknown",  "bindings_conflict", "dp_bindings", "dp_sessions",
-		"dp_generation",
+		"decisions_pending", "updates_pending",   "laws_closed",       "storing",
+		"generation",        "dp_connected",      "dp_equal",          "bindings",
+		"bindings_unknown",  "bindings_conflict", "dp_bindings",       "dp_sessions",
+		"dp_generation",     "engine_equal",      "proof_age_seconds",
 	};
 
 	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
@@ -119,19 +119,39 @@ static void print_laws(FILE *out, const struct laws *l)
 		print_metric(out, rows[i].name, rows[i].value);
 }
 
+static void print_engines(FILE *out, const struct daemon *d)
+{
+	int64_t now = utc_now_ns();
+	uint64_t takeovers = 0;
+
+	print_type(out, "engine_equal");
+	for (size_t i = 0; i < d->n_links; i++)
+		fprintf(out, "cordon_engine_equal{engine=\"%s\"} %d\n", link_word(&d->links[i]),
+			dp_connected(d->links[i].dp) && d->links[i].equal);
+	print_type(out, "proof_age_seconds");
+	for (size_t i = 0; i < d->n_links; i++) {
+		takeovers += dp_last_hello(d->links[i].dp)->takeovers;
+		if (d->links[i].equal_ns > 0)
+			fprintf(out, "cordon_proof_age_seconds{engine=\"%s\"} %.1f\n",
+				link_word(&d->links[i]), (double)(now - d->links[i].equal_ns) / 1e9);
+	}
+	print_metric(out, "takeovers_total", takeovers);
+}
+
 static void print_daemon(FILE *out, struct daemon *d)
 {
 	struct bindings_count c = bindings_count(d->bindings);
-	const struct dp_hello *h = dp_last_hello(d->link.dp);
+	const struct link *l = daemon_primary(d);
 	struct ring_file ring;
 
 	print_metric(out, "generation", daemon_generation(d));
-	print_metric(out, "dp_connected", dp_connected(d->link.dp));
-	print_metric(out, "dp_equal", dp_connected(d->link.dp) && d->link.equal);
+	print_metric(out, "dp_connected", dp_connected(l->dp));
+	print_metric(out, "dp_equal", dp_connected(l->dp) && l->equal);
+	print_engines(out, d);
 	print_metric(out, "bindings", c.bound);
 	print_metric(out, "bindings_unknown", c.unknown);
 	print_metric(out, "bindings_conflict", c.conflict);
-	if (!dp_connected(d->link.dp) || ring_open(&ring, h->ring_path, false) < 0)
+	if (!dp_connected(l->dp) || ring_open(&ring, dp_last_hello(l->dp)->ring_path, false) < 0)
 		return;
 	print_ring(out, &ring);
 	ring_close(&ring);

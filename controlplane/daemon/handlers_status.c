@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "handlers.h"
+#include "needs.h"
 #include "sql.h"
 
 #define PENDING_MANY 10000u
@@ -37,27 +38,98 @@ static json_t *ports_json(const struct daemon *d, const struct dp_hello *h)
 	return list;
 }
 
-static const char *engine_state(const struct daemon *d, const struct dp_hello *h)
+static const char *engine_state(const struct link *l)
 {
-	if (!dp_connected(d->link.dp))
+	const struct dp_hello *h = dp_last_hello(l->dp);
+
+	if (!dp_connected(l->dp))
 		return "disconnected";
-	return h->generation == 0 ? "deny-all" : "forwarding";
+	if (h->generation == 0)
+		return "deny-all";
+	if (h->standby == DP_STANDBY_GUARDING)
+		return "standby";
+	return l->kind == DP_ENGINE_NFT && h->layout == NFT_LAYOUT_NONE ? "host" : "active";
 }
 
-static json_t *engine_json(const struct daemon *d)
+/* X(bit, word): what a kernel may lack. */
+#define FEATURES(X)                                                                                          \
+	X(BRIDGE, "bridge")                                                                                  \
+	X(BRIDGE_CT, "bridge-conntrack")                                                                     \
+	X(BRIDGE_REJECT, "bridge-reject")                                                                    \
+	X(BR_NETFILTER, "br_netfilter")                                                                      \
+	X(VLAN_FILTER, "vlan-filter")                                                                        \
+	X(CT_EVENTS, "conntrack-events")                                                                     \
+	X(NFLOG, "nflog")                                                                                    \
+	X(STRICT_TCP, "strict-tcp")
+
+static json_t *missing_json(uint32_t features)
 {
-	const struct dp_hello *h = dp_last_hello(d->link.dp);
-	bool connected = dp_connected(d->link.dp);
+	json_t *list = json_array();
+
+#define X(bit, word)                                                                                         \
+	if (!(features & DP_FEATURE_##bit))                                                                  \
+		json_array_append_new(list, json_string(word));
+	FEATURES(X)
+#undef X
+	return list;
+}
+
+static const char *layout_word(uint8_t layout)
+{
+	static const char *const words[] = {"none", "br_netfilter", "bridge-conntrack"};
+
+	return layout < sizeof(words) / sizeof(words[0]) ? words[layout] : "unknown";
+}
+
+/* What only the kernel engine has. */
+static json_t *kernel_json(const struct dp_hello *h)
+{
+	static const char *const standbys[] = {"none", "guarding", "active"};
+
+	return json_pack("{s:s, s:o, s:s, s:I, s:o, s:I}", "layout", layout_word(h->layout), "missing",
+			 missing_json(h->features), "standby",
+			 h->standby < 3 ? standbys[h->standby] : "unknown", "takeovers",
+			 (json_int_t)h->takeovers, "last_takeover", json_time(h->takeover_ns), "last_gap_ms",
+			 (json_int_t)h->takeover_gap_ms);
+}
+
+static json_t *proof_json(const struct link *l)
+{
+	return json_pack("{s:o, s:o, s:I, s:I}", "time", json_time(l->proof_ns), "equal_time",
+			 json_time(l->equal_ns), "cells", (json_int_t)l->proof.cells, "elements",
+			 (json_int_t)l->proof.elements);
+}
+
+static json_t *engine_json(const struct daemon *d, const struct link *l)
+{
+	const struct dp_hello *h = dp_last_hello(l->dp);
 	char digest[65], instance[17];
+	json_t *e;
 
 	digest_text(h->digest, digest);
 	snprintf(instance, sizeof(instance), "%016llx", (unsigned long long)h->instance);
-	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:o, s:b, s:b, s:b, s:s}", "name", "dpdk",
-			 "state", engine_state(d, h), "generation", (json_int_t)h->generation, "digest",
-			 h->generation ? digest : "", "instance", h->instance ? instance : "", "pid",
-			 (json_int_t)h->pid, "workers", (json_int_t)h->n_workers, "ports", ports_json(d, h),
-			 "tap", (int)h->tap, "test_mode", (int)h->test_mode, "equal",
-			 (int)(connected && d->link.equal), "text", d->link.text);
+	e = json_pack("{s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:o, s:b, s:b}", "name", link_word(l), "state",
+		      engine_state(l), "generation", (json_int_t)h->generation, "digest",
+		      h->generation ? digest : "", "instance", h->instance ? instance : "", "pid",
+		      (json_int_t)h->pid, "workers", (json_int_t)h->n_workers, "ports",
+		      l == &d->links[0] ? ports_json(d, h) : json_array(), "tap", (int)h->tap, "test_mode",
+		      (int)h->test_mode);
+	json_object_update_new(e,
+			       json_pack("{s:b, s:b, s:b, s:s, s:o}", "equal",
+					 (int)(dp_connected(l->dp) && l->equal), "adopted", (int)l->adopted,
+					 "closed", (int)l->closed, "text", l->text, "proof", proof_json(l)));
+	if (l->kind == DP_ENGINE_NFT)
+		json_object_update_new(e, json_pack("{s:o}", "kernel", kernel_json(h)));
+	return e;
+}
+
+static json_t *engines_json(const struct daemon *d)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < d->n_links; i++)
+		json_array_append_new(list, engine_json(d, &d->links[i]));
+	return list;
 }
 
 /* --- identities, scopes, generation ----------------------------------------------------------- */
@@ -180,17 +252,31 @@ static void attend(json_t *list, bool when, const char *format, ...)
 	json_array_append_new(list, json_string(text));
 }
 
+static void attend_engine(json_t *list, const struct daemon *d, const struct link *l)
+{
+	const char *who = l == &d->links[0] ? "the dataplane" : "the kernel engine";
+	bool connected = dp_connected(l->dp);
+
+	attend(list, !connected, "%s is not connected: %s", who, l->text);
+	attend(list, connected && !l->equal, "%s does not hold the active generation%s: %s", who,
+	       l->adopted ? " (adopted until the next commit)" : "", l->text);
+	attend(list, l->closed,
+	       "%s denies everything until it holds the policy again (on_difference: closed)", who);
+	attend(list, connected && dp_last_hello(l->dp)->generation == 0 && !l->closed,
+	       l == &d->links[0] ? "no policy is in force: everything is denied"
+				 : "no policy is in force in the kernel engine");
+	attend(list, connected && dp_last_hello(l->dp)->standby == DP_STANDBY_ACTIVE,
+	       "cordon-dp is gone: the kernel enforces in its place");
+}
+
 static json_t *attention_json(const struct daemon *d, const struct laws *l)
 {
-	bool connected = dp_connected(d->link.dp);
 	struct bindings_count c = bindings_count(d->bindings);
 	json_t *list = json_array();
 
-	attend(list, !connected, "the dataplane is not connected: %s", d->link.text);
-	attend(list, connected && !d->link.equal, "the dataplane does not hold the active generation: %s",
-	       d->link.text);
-	attend(list, connected && dp_last_hello(d->link.dp)->generation == 0,
-	       "no policy is in force: everything is denied");
+	for (size_t i = 0; i < d->n_links; i++)
+		attend_engine(list, d, &d->links[i]);
+	attend(list, d->box_error, "this kernel cannot be the nft engine: %s", d->box_error);
 	attend(list, d->open_intent, "generation %u is prepared but not decided", d->open_intent);
 	attend(list, d->active && !d->active->rs,
 	       "generation %u no longer compiles with this version or config; commit a policy that does",
@@ -208,15 +294,16 @@ static json_t *attention_json(const struct daemon *d, const struct laws *l)
 void handle_status(void *ctx, const struct api_request *rq, struct api_answer *a)
 {
 	struct daemon *d = ctx;
+	size_t needs = d->active && d->active->rs ? needs_note(d->active->rs, &d->box, NULL) : 0;
 	struct laws laws;
 
 	daemon_read_records(d);
 	reader_laws(d->reader, &laws);
 	handlers_answer(d, a, "status",
-			json_pack("{s:[o], s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "engines", engine_json(d),
-				  "identities", identities_json(d), "scopes", scopes_json(d), "laws",
-				  laws_json(d, &laws), "records", records_json(d, &laws), "attention",
-				  attention_json(d, &laws), "started", json_time(d->started_ns), "generation",
-				  generation_json(d)),
+			json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "engines", engines_json(d),
+				  "needs_dpdk", (json_int_t)needs, "identities", identities_json(d), "scopes",
+				  scopes_json(d), "laws", laws_json(d, &laws), "records",
+				  records_json(d, &laws), "attention", attention_json(d, &laws), "started",
+				  json_time(d->started_ns), "generation", generation_json(d)),
 			laws.lost == 0 && laws.closed, laws.lost);
 }

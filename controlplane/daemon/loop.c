@@ -15,32 +15,38 @@ struct loop {
 	struct daemon *d;
 	struct api_server *server;
 	sd_event *event;
-	sd_event_source *dp; /* of the connection that is watched */
-	uint64_t dp_connection;
+	struct watch {
+		sd_event_source *source; /* of the connection that is watched */
+		uint64_t connection;
+	} watch[DAEMON_ENGINES_MAX];
 	int64_t status_ms;
 };
 
-static int on_dp(sd_event_source *s, int fd, uint32_t revents, void *userdata);
+static int on_engine(sd_event_source *s, int fd, uint32_t revents, void *userdata);
 
-/* The connection comes and goes inside the daemon; watch the one there is. */
-static void watch_dp(struct loop *l)
+/* Connections come and go inside the daemon; watch those there are. */
+static void watch_engines(struct loop *l)
 {
-	int fd = dp_fd(l->d->link.dp);
+	for (size_t i = 0; i < l->d->n_links; i++) {
+		struct dp *dp = l->d->links[i].dp;
+		struct watch *w = &l->watch[i];
+		int fd = dp_fd(dp);
 
-	if (fd >= 0 && l->dp && l->dp_connection == dp_connection(l->d->link.dp))
-		return;
-	l->dp = sd_event_source_disable_unref(l->dp);
-	l->dp_connection = dp_connection(l->d->link.dp);
-	if (fd >= 0 && sd_event_add_io(l->event, &l->dp, fd, EPOLLIN, on_dp, l) < 0)
-		l->dp = NULL;
+		if (fd >= 0 && w->source && w->connection == dp_connection(dp))
+			continue;
+		w->source = sd_event_source_disable_unref(w->source);
+		w->connection = dp_connection(dp);
+		if (fd >= 0 && sd_event_add_io(l->event, &w->source, fd, EPOLLIN, on_engine, l) < 0)
+			w->source = NULL;
+	}
 }
 
-static int on_dp(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+static int on_engine(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 {
 	struct loop *l = userdata;
 
-	daemon_dp_ready(l->d);
-	watch_dp(l);
+	daemon_engine_ready(l->d);
+	watch_engines(l);
 	return 0;
 }
 
@@ -49,7 +55,7 @@ static int on_listen(sd_event_source *s, int fd, uint32_t revents, void *userdat
 	struct loop *l = userdata;
 
 	api_server_accept(l->server, fd);
-	watch_dp(l);
+	watch_engines(l);
 	return 0;
 }
 
@@ -58,7 +64,7 @@ static int on_api(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 	struct loop *l = userdata;
 
 	api_server_run(l->server);
-	watch_dp(l);
+	watch_engines(l);
 	return 0;
 }
 
@@ -67,8 +73,8 @@ static void tell_systemd(struct loop *l, int64_t now_ms)
 	if (now_ms - l->status_ms < 1000)
 		return;
 	l->status_ms = now_ms;
-	sd_notifyf(0, "WATCHDOG=1\nSTATUS=generation %u, dataplane %s", daemon_generation(l->d),
-		   dp_connected(l->d->link.dp) ? "connected" : "not connected");
+	sd_notifyf(0, "WATCHDOG=1\nSTATUS=generation %u, %s", daemon_generation(l->d),
+		   daemon_connected(l->d) ? "all engines connected" : "an engine is not connected");
 }
 
 static int on_tick(sd_event_source *s, uint64_t usec, void *userdata)
@@ -78,7 +84,7 @@ static int on_tick(sd_event_source *s, uint64_t usec, void *userdata)
 
 	daemon_tick(l->d);
 	api_server_tick(l->server);
-	watch_dp(l);
+	watch_engines(l);
 	tell_systemd(l, mono_now_ms());
 	sd_event_now(l->event, CLOCK_MONOTONIC, &now);
 	sd_event_source_set_time(s, now + DAEMON_TICK_MS * 1000);
@@ -122,7 +128,8 @@ int loop_run(struct daemon *d, struct api_server *server, int listen_fd)
 		r = sd_event_loop(l.event);
 		sd_notify(0, "STOPPING=1");
 	}
-	sd_event_source_disable_unref(l.dp);
+	for (size_t i = 0; i < DAEMON_ENGINES_MAX; i++)
+		sd_event_source_disable_unref(l.watch[i].source);
 	sd_event_unref(l.event);
 	return r < 0 ? r : 0;
 }

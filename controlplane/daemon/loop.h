@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The daemon's event loop: timer, dataplane socket, API, signals; tells systemd how it is. One thread.
+ * The daemon's event loop: timer, engines' sockets, API, signals; tells systemd how it is. One thread.
  */
 #pragma once
 

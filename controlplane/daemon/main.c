@@ -22,7 +22,7 @@
 #define EXIT_USAGE 2
 #define EXIT_START 6
 
-enum task { TASK_RUN, TASK_CHECK, TASK_DP_ARGS };
+enum task { TASK_RUN, TASK_CHECK, TASK_DP_ARGS, TASK_NFT_ARGS };
 
 struct options {
 	enum task task;
@@ -31,13 +31,14 @@ struct options {
 };
 
 static const char usage[] =
-	"usage: cordond --config FILE [--run-dir DIR] [--catalogue DIR] [--check | --dp-args]\n"
+	"usage: cordond --config FILE [--run-dir DIR] [--catalogue DIR] [--check | --dp-args | --nft-args]\n"
 	"\n"
 	"  --config FILE    the gateway's config\n"
 	"  --run-dir DIR    sockets and rings (default /run/cordon)\n"
 	"  --catalogue DIR  assessment catalogue\n"
 	"  --check          check the config and exit\n"
 	"  --dp-args        print cordon-dp's arguments for this config, one a line, and exit\n"
+	"  --nft-args       the same of cordon-nft; nothing if the config has no use for it\n"
 	"  --version, --help\n";
 
 /* --- arguments -------------------------------------------------------------------------------- */
@@ -56,6 +57,7 @@ static bool parse_options(int argc, char **argv, struct options *o)
 		{"catalogue", required_argument, NULL, 'C'},
 		{"check", no_argument, NULL, 'k'},
 		{"dp-args", no_argument, NULL, 'd'},
+		{"nft-args", no_argument, NULL, 'n'},
 		{"version", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -79,6 +81,9 @@ static bool parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'd':
 			o->task = TASK_DP_ARGS;
+			break;
+		case 'n':
+			o->task = TASK_NFT_ARGS;
 			break;
 		case 'v':
 			say_and_exit("cordond " CORDON_VERSION "\n");
@@ -234,7 +239,9 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	if (o.task == TASK_RUN)
 		return run(&o, config);
-	if (o.task == TASK_DP_ARGS)
+	if (o.task == TASK_NFT_ARGS)
+		config_print_nft_args(config, o.run_dir_given ? o.run_dir : NULL, stdout);
+	else if (o.task == TASK_DP_ARGS)
 		config_print_dp_args(config, o.run_dir_given ? o.run_dir : NULL, stdout);
 	else
 		fprintf(stderr, "%s: config of gateway %s is good, %zu ports\n", o.config, config->gateway,

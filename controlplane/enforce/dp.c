@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Client of cordon-dp's control socket: one request at a time, each with a deadline.
+ * Client of an engine's control socket: one request at a time, each with a deadline.
  */
 #include "dp.h"
 
@@ -15,13 +15,27 @@
 #include <unistd.h>
 
 #include "dpwire.h"
+#include "lastgood.h"
 #include "memfd.h"
 
 #define QUEUE_MAX       1024u
 #define EVENTS_PER_CALL 256u
 
+/* What differs between the engines. */
+static const struct flavour {
+	const char *word, *program; /* in records; of the process */
+	int bulk_timeout_ms;
+	size_t dump_max;
+} flavours[] = {
+	[DP_ENGINE_DPDK] = {"dpdk", "cordon-dp", DP_TIMEOUT_MS, IMAGE_SIZE_MAX},
+	[DP_ENGINE_NFT] = {"nft", "cordon-nft", DP_TIMEOUT_NFT_MS, NFT_PROGRAM_SIZE_MAX},
+};
+
 struct dp {
 	struct enforcer enforcer; /* first: the vtable's object is this object */
+	enum dp_engine kind;
+	const struct flavour *flavour;
+	bool follows, drifted;
 	struct sockaddr_un address;
 	int fd;
 	uint64_t seq, connection;
@@ -47,7 +61,7 @@ static int fail(struct dp *dp, int code, const char *format, ...)
 static int broken(struct dp *dp, int code, const char *what)
 {
 	dp_disconnect(dp);
-	return fail(dp, code, "cordon-dp: %s; connection closed", what);
+	return fail(dp, code, "%s: %s; connection closed", dp->flavour->program, what);
 }
 
 static const char *receive_error(int code)
@@ -66,12 +80,15 @@ static const char *receive_error(int code)
 
 static bool is_event(const struct dpmsg *m)
 {
-	return m->seq == 0 && m->type == DP_ENDPOINTS && m->count >= 1 && m->count <= DP_BATCH;
+	return m->seq == 0 &&
+	       (m->type == DP_DRIFT || (m->type == DP_ENDPOINTS && m->count >= 1 && m->count <= DP_BATCH));
 }
 
 static void keep_event(struct dp *dp, const struct dpmsg *m)
 {
-	if (dp->n_queue == QUEUE_MAX)
+	if (m->type == DP_DRIFT)
+		dp->drifted = true;
+	else if (dp->n_queue == QUEUE_MAX)
 		dp->lost += m->count;
 	else
 		dp->queue[dp->n_queue++] = *m;
@@ -80,7 +97,16 @@ static void keep_event(struct dp *dp, const struct dpmsg *m)
 /* An error without a number is about the connection: somebody else holds it, or our message was malformed. */
 static bool is_answer(const struct dpmsg *m, uint64_t seq)
 {
-	return (m->seq == seq && m->type != DP_ENDPOINTS) || (m->seq == 0 && m->type == DP_ERROR);
+	return (m->seq == seq && m->type < DP_ENDPOINTS) || (m->seq == 0 && m->type == DP_ERROR);
+}
+
+/* A whole program on its way into or out of the kernel takes longer than words about it. */
+static int64_t patience_ms(const struct dp *dp, const struct dpmsg *m)
+{
+	bool bulk = m->type == DP_PREPARE || m->type == DP_PUBLISH || m->type == DP_DUMP ||
+		    m->type == DP_DENY_ALL;
+
+	return bulk ? dp->flavour->bulk_timeout_ms : DP_TIMEOUT_MS;
 }
 
 /* The answer to request `seq`; events on the way are kept. */
@@ -116,12 +142,12 @@ static int await(struct dp *dp, uint64_t seq, struct dpmsg *answer, int *fd, int
  */
 static int request(struct dp *dp, struct dpmsg *m, int bulk, uint16_t want, int *fd)
 {
-	int64_t deadline = dpwire_now_ms() + DP_TIMEOUT_MS;
+	int64_t deadline = dpwire_now_ms() + patience_ms(dp, m);
 	uint64_t seq = ++dp->seq;
 	int got = -1, r;
 
 	if (dp->fd < 0)
-		return fail(dp, -ENOTCONN, "cordon-dp is not connected");
+		return fail(dp, -ENOTCONN, "%s is not connected", dp->flavour->program);
 	m->abi = DP_ABI;
 	m->seq = seq;
 	r = dpwire_send(dp->fd, m, bulk, deadline);
@@ -139,8 +165,8 @@ static int request(struct dp *dp, struct dpmsg *m, int bulk, uint16_t want, int 
 	if (m->type != DP_ERROR)
 		return broken(dp, -EPROTO, "answered with an unexpected message");
 	m->error.text[DP_TEXT - 1] = 0;
-	return fail(dp, m->error.code < 0 ? m->error.code : -m->error.code - (m->error.code == 0),
-		    "cordon-dp: %s", m->error.text);
+	return fail(dp, m->error.code < 0 ? m->error.code : -m->error.code - (m->error.code == 0), "%s: %s",
+		    dp->flavour->program, m->error.text);
 }
 
 /* --- connection ------------------------------------------------------------------------------- */
@@ -176,6 +202,8 @@ int dp_connect(struct dp *dp)
 		dp_disconnect(dp);
 		return r;
 	}
+	if (m.hello.engine != dp->kind)
+		return broken(dp, -EPROTO, "is not what answers at its socket");
 	take_hello(dp, &m.hello);
 	dp->connection++;
 	return 0;
@@ -187,6 +215,7 @@ void dp_disconnect(struct dp *dp)
 		close(dp->fd);
 	dp->fd = -1;
 	dp->n_queue = 0;
+	dp->drifted = false;
 }
 
 bool dp_connected(const struct dp *dp)
@@ -273,7 +302,7 @@ static int dump(struct dp *dp, enum dp_dump what, size_t max, void **bytes, size
 	r = memfd_read(fd, max, bytes, size);
 	close(fd);
 	if (r == -ENOMEM)
-		return fail(dp, r, "out of memory for %zu bytes from cordon-dp", max);
+		return fail(dp, r, "out of memory for what %s dumps", dp->flavour->program);
 	return r < 0 ? broken(dp, r, "sent a dump that is not a sealed memfd of a possible size") : 0;
 }
 
@@ -294,6 +323,19 @@ int dp_dump_bindings(struct dp *dp, struct dp_binding **out, size_t *n)
 	*out = bytes;
 	*n = size / sizeof(**out);
 	return 0;
+}
+
+bool dp_drifted(struct dp *dp)
+{
+	bool drifted = dp->drifted;
+
+	dp->drifted = false;
+	return drifted;
+}
+
+void dp_follow(struct dp *dp)
+{
+	dp->follows = true;
 }
 
 /* --- events ----------------------------------------------------------------------------------- */
@@ -330,7 +372,10 @@ int dp_events(struct dp *dp, dp_event_fn *f, void *ctx)
 			return broken(dp, r, receive_error(r));
 		if (!is_event(&m))
 			return broken(dp, -EPROTO, "sent an answer that nobody waits for");
-		deliver(&m, f, ctx);
+		if (m.type == DP_DRIFT)
+			dp->drifted = true;
+		else
+			deliver(&m, f, ctx);
 	}
 	return dp->fd >= 0 ? 0 : -ENOTCONN;
 }
@@ -342,7 +387,8 @@ static int send_bulk(struct dp *dp, struct dpmsg *m, const char *name, const voi
 	int fd = memfd_sealed(name, bytes, size), r;
 
 	if (fd < 0)
-		return fail(dp, fd, "cannot hand %zu bytes to cordon-dp: %s", size, strerror(-fd));
+		return fail(dp, fd, "cannot hand %zu bytes to %s: %s", size, dp->flavour->program,
+			    strerror(-fd));
 	r = request(dp, m, fd, DP_OK, NULL);
 	close(fd);
 	return r;
@@ -351,16 +397,49 @@ static int send_bulk(struct dp *dp, struct dpmsg *m, const char *name, const voi
 static int prepare(struct enforcer *e, const struct enforced *g)
 {
 	struct dpmsg m = {.type = DP_PREPARE, .publish = {.generation = g->number}};
+	struct dp *dp = (struct dp *)e;
 
-	return send_bulk((struct dp *)e, &m, "cordon-image", g->image, g->image_size);
+	if (dp->kind == DP_ENGINE_DPDK)
+		return send_bulk(dp, &m, "cordon-image", g->image, g->image_size);
+	if (!g->program)
+		return fail(dp, -EINVAL, "there is no kernel program of generation %u", g->number);
+	return send_bulk(dp, &m, "cordon-program", g->program, g->program_size);
+}
+
+/* The same bindings without an end; NULL: no memory. */
+static struct snapshot_header *endless(const struct enforced *g, size_t *size)
+{
+	const struct snapshot_header *s = g->snapshot;
+	struct dp_binding *b = calloc(s->count + 1, sizeof(*b));
+	struct snapshot_header *copy;
+
+	if (!b)
+		return NULL;
+	memcpy(b, snapshot_bindings(s), s->count * sizeof(*b));
+	for (uint32_t i = 0; i < s->count; i++)
+		b[i].lease_s = UINT32_MAX;
+	copy = snapshot_make(g->image, s->generation, s->dictionary, b, s->count, size);
+	free(b);
+	return copy;
 }
 
 static int publish(struct enforcer *e, const struct enforced *g)
 {
 	struct dpmsg m = {.type = DP_PUBLISH,
 			  .publish = {.generation = g->number, .n_bindings = g->snapshot->count}};
+	struct dp *dp = (struct dp *)e;
+	struct snapshot_header *copy;
+	size_t size;
+	int r;
 
-	return send_bulk((struct dp *)e, &m, "cordon-bindings", g->snapshot, g->snapshot_size);
+	if (!dp->follows)
+		return send_bulk(dp, &m, "cordon-bindings", g->snapshot, g->snapshot_size);
+	copy = endless(g, &size);
+	if (!copy)
+		return fail(dp, -ENOMEM, "out of memory for the bindings");
+	r = send_bulk(dp, &m, "cordon-bindings", copy, size);
+	free(copy);
+	return r;
 }
 
 static int rollback(struct enforcer *e, const struct enforced *g)
@@ -387,7 +466,7 @@ static int readback(struct enforcer *e, struct readback *out)
 	if (r < 0)
 		return r;
 	out->generation = dp->hello.generation;
-	return dump(dp, DP_DUMP_IMAGE, IMAGE_SIZE_MAX, &out->image, &out->size);
+	return dump(dp, DP_DUMP_IMAGE, dp->flavour->dump_max, &out->image, &out->size);
 }
 
 static const struct enforcer_ops dp_ops = {prepare, publish, rollback, readback};
@@ -397,7 +476,7 @@ struct enforcer *dp_enforcer(struct dp *dp)
 	return &dp->enforcer;
 }
 
-struct dp *dp_new(const char *path)
+struct dp *dp_new(const char *path, enum dp_engine kind)
 {
 	struct dp *dp = calloc(1, sizeof(*dp));
 
@@ -410,7 +489,10 @@ struct dp *dp_new(const char *path)
 		return NULL;
 	}
 	dp->enforcer.ops = &dp_ops;
-	dp->enforcer.name = "dpdk";
+	dp->enforcer.name = flavours[kind].word;
+	dp->enforcer.compare = enforcer_compare_bytes;
+	dp->kind = kind;
+	dp->flavour = &flavours[kind];
 	dp->address.sun_family = AF_UNIX;
 	memcpy(dp->address.sun_path, path, strlen(path));
 	dp->fd = -1;

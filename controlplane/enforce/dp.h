@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Client of cordon-dp's control socket (dpmsg.h).
+ * Client of an engine's control socket (dpmsg.h): cordon-dp's or cordon-nft's, which differ in what a
+ * generation is to them and in how long they may take for it.
  *
- * Requests are synchronous and bounded by DP_TIMEOUT_MS. The peer is not trusted: an answer of another size,
+ * Requests are synchronous and bounded by DP_TIMEOUT_MS (what moves a whole program in the kernel, by
+ * DP_TIMEOUT_NFT_MS). The peer is not trusted: an answer of another size,
  * abi, type or order, an unsealed or oversized memfd, and silence all end the connection, because what
  * follows on it could not be told apart. Events that arrive between a request and its answer are kept for
  * dp_events(). One thread.
@@ -14,11 +16,13 @@
 #include "dpmsg.h"
 #include "enforcer.h"
 
-#define DP_TIMEOUT_MS 2000
+#define DP_TIMEOUT_MS     2000
+#define DP_TIMEOUT_NFT_MS 15000
 
 struct dp;
 
-struct dp *dp_new(const char *path);
+/* Somebody who answers at `path` but is another kind of engine is not talked to. */
+struct dp *dp_new(const char *path, enum dp_engine kind);
 void dp_free(struct dp *dp);
 
 /* Connect and say hello. 0 or -errno; dp_error() says why. */
@@ -45,6 +49,11 @@ typedef void dp_event_fn(void *ctx, const struct dp_endpoint *event);
 int dp_events(struct dp *dp, dp_event_fn *f, void *ctx);
 /* Events thrown away because too many came during one request, since the last call. */
 uint64_t dp_events_lost(struct dp *dp);
+
+/* True once after each DP_DRIFT: somebody else changed what the engine holds. */
+bool dp_drifted(struct dp *dp);
+/* Another engine knows how long bindings last: publish them without an end of their lease. */
+void dp_follow(struct dp *dp);
 
 /* The same connection as an engine of a transaction. */
 struct enforcer *dp_enforcer(struct dp *dp);

@@ -47,37 +47,48 @@ static int each(const struct txn *t, enum txn_step step, struct txn_error *error
 	return 0;
 }
 
-int txn_compare(const struct txn *t, struct enforcer *e, const struct enforced *g, char *error)
+int enforcer_compare_bytes(void *ctx, const struct enforced *g, const struct readback *got, struct proof *out)
 {
+	out->equal = got->generation == g->number && got->size == g->image_size &&
+		     (got->size == 0 || memcmp(got->image, g->image, got->size) == 0);
+	if (!out->equal)
+		snprintf(out->text, sizeof(out->text),
+			 "holds generation %u with %zu bytes of image, expected %u with %zu", got->generation,
+			 got->size, g->number, g->image_size);
+	return 0;
+}
+
+int txn_compare(const struct txn *t, struct enforcer *e, const struct enforced *g, struct proof *proof)
+{
+	char error[ENFORCER_ERROR] = "";
 	struct readback got;
-	bool equal;
 	int r;
 
+	memset(proof, 0, sizeof(*proof));
 	e->error[0] = 0;
 	r = e->ops->readback(e, &got);
 	if (r < 0) {
-		snprintf(error, ENFORCER_ERROR, "%s", e->error);
+		snprintf(proof->text, sizeof(proof->text), "%s", e->error);
 		return r;
 	}
-	equal = got.generation == g->number && got.size == g->image_size &&
-		(got.size == 0 || memcmp(got.image, g->image, got.size) == 0);
-	if (!equal)
-		snprintf(error, ENFORCER_ERROR,
-			 "%s holds generation %u with %zu bytes of image, expected %u with %zu", e->name,
-			 got.generation, got.size, g->number, g->image_size);
-	r = t->journal->readback(t->journal_ctx, e->name, &got, g, equal, error);
+	r = e->compare(e->compare_ctx, g, &got, proof);
+	if (r == 0)
+		r = t->journal->readback(t->journal_ctx, e->name, &got, g, proof->equal, error);
+	if (r < 0)
+		snprintf(proof->text, sizeof(proof->text), "%s", error[0] ? error : strerror(-r));
 	free(got.image);
-	return r < 0 ? r : equal;
+	return r;
 }
 
 static int compare_all(const struct txn *t, struct txn_error *error)
 {
 	for (size_t i = 0; i < t->n_engines; i++) {
-		char text[ENFORCER_ERROR] = "";
-		int r = txn_compare(t, t->engines[i], &t->next, text);
+		struct proof *p = &t->proofs[i];
+		int r = txn_compare(t, t->engines[i], &t->next, p);
 
-		if (r != 1)
-			return failed(error, TXN_READBACK, r < 0 ? r : -EBADMSG, t->engines[i]->name, text);
+		if (r < 0 || !p->equal)
+			return failed(error, TXN_READBACK, r < 0 ? r : -EBADMSG, t->engines[i]->name,
+				      p->text);
 	}
 	return 0;
 }

@@ -26,12 +26,14 @@ struct txn_journal {
 	int (*abandoned)(void *ctx, const struct enforced *g, char *error);
 };
 
+/* Engines are published in this order: first the one that may still refuse. */
 struct txn {
 	struct enforcer *const *engines;
 	size_t n_engines;
 	const struct txn_journal *journal;
 	void *journal_ctx;
 	struct enforced next, old;
+	struct proof *proofs; /* of `next`, one for each engine; written as far as it comes */
 };
 
 enum txn_step { TXN_PREPARE, TXN_INTENT, TXN_PUBLISH, TXN_READBACK, TXN_ACTIVE };
@@ -49,8 +51,8 @@ int txn_run(const struct txn *t, struct txn_error *error);
 /* An intent for `next` was found open. *finished: every engine runs it, it is active now; else `old` was put
  * back. */
 int txn_recover(const struct txn *t, bool *finished, struct txn_error *error);
-/* Does the engine hold exactly these bytes under this number? Writes the journal's read-back row. 1, 0 or
- * -errno. */
-int txn_compare(const struct txn *t, struct enforcer *e, const struct enforced *g, char *error);
+/* Does the engine hold this generation? Writes the journal's read-back row. 0, or -errno if it could not be
+ * asked, with a sentence in proof->text. */
+int txn_compare(const struct txn *t, struct enforcer *e, const struct enforced *g, struct proof *proof);
 
 const char *txn_step_word(enum txn_step step);

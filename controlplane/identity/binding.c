@@ -219,16 +219,18 @@ static void drop(struct bindings *t, struct entry *e, int64_t now_ns)
 	free(e);
 }
 
-void bindings_gone(struct bindings *t, const struct dp_endpoint *e)
+bool bindings_gone(struct bindings *t, const struct dp_endpoint *e)
 {
 	struct key key;
 	struct entry *entry;
 
 	if (!make_key(e->domain, e->family, e->addr, &key))
-		return;
+		return false;
 	entry = find(t, &key);
-	if (entry && same_owner(&entry->live.b, e->mac, e->port))
-		drop(t, entry, e->time_ns);
+	if (!entry || !same_owner(&entry->live.b, e->mac, e->port))
+		return false;
+	drop(t, entry, e->time_ns);
+	return true;
 }
 
 /* --- the dataplane's view --------------------------------------------------------------------- */
@@ -281,6 +283,42 @@ size_t bindings_sync(struct bindings *t, const struct dp_binding *held, size_t n
 			continue;
 		}
 		if (!e->held && wrong)
+			wrong[n_wrong++] = bindings_message(t, &e->live, now_ns);
+		e->held = false;
+	}
+	return n_wrong;
+}
+
+/* One binding of a follower's; whether it has it as we do. */
+static bool as_ours(struct bindings *t, const struct dp_binding *held)
+{
+	struct key key;
+	struct entry *e = make_key(held->domain, held->family, held->addr, &key) ? find(t, &key) : NULL;
+
+	if (e)
+		e->held = true;
+	return e && same_owner(&e->live.b, held->mac, held->port) && held->identity == e->live.b.identity;
+}
+
+size_t bindings_wrong(struct bindings *t, const struct dp_binding *held, size_t n, struct dp_binding *wrong,
+		      int64_t now_ns)
+{
+	size_t n_wrong = 0;
+
+	for (struct entry *e = t->by_key; e; e = e->hh.next)
+		e->held = false;
+	for (size_t i = 0; i < n; i++) {
+		struct key key;
+		const struct entry *e;
+
+		if (as_ours(t, &held[i]))
+			continue;
+		e = make_key(held[i].domain, held[i].family, held[i].addr, &key) ? find(t, &key) : NULL;
+		wrong[n_wrong] = e ? bindings_message(t, &e->live, now_ns) : held[i];
+		wrong[n_wrong++].flags |= e ? 0 : DP_BINDING_GONE;
+	}
+	for (struct entry *e = t->by_key; e; e = e->hh.next) {
+		if (!e->held)
 			wrong[n_wrong++] = bindings_message(t, &e->live, now_ns);
 		e->held = false;
 	}

@@ -54,8 +54,8 @@ void bindings_use(struct bindings *t, struct naming naming, int64_t now_ns);
 
 /* An endpoint was seen, or moved. NULL: the table is full or the event is not an address. */
 const struct live_binding *bindings_seen(struct bindings *t, const struct dp_endpoint *e, int64_t now_ns);
-/* Its lease is over. */
-void bindings_gone(struct bindings *t, const struct dp_endpoint *e);
+/* Its lease is over. False: it was not bound so. */
+bool bindings_gone(struct bindings *t, const struct dp_endpoint *e);
 
 /*
  * Agree with what the dataplane holds. Entries that it does not have are closed; with `offer` (a dataplane
@@ -65,6 +65,13 @@ void bindings_gone(struct bindings *t, const struct dp_endpoint *e);
  */
 size_t bindings_sync(struct bindings *t, const struct dp_binding *held, size_t n, bool offer,
 		     struct dp_binding *wrong, int64_t now_ns);
+
+/*
+ * What an engine that follows this table has wrong, too much (DP_BINDING_GONE) or not at all, into `wrong`
+ * (room for n and bindings_count().bound). The table does not change.
+ */
+size_t bindings_wrong(struct bindings *t, const struct dp_binding *held, size_t n, struct dp_binding *wrong,
+		      int64_t now_ns);
 
 /* All bindings as they would be under another ruleset, into `out` (room for bindings_count().bound). */
 size_t bindings_export(const struct bindings *t, const struct naming *naming, struct dp_binding *out,

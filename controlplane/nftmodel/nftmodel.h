@@ -15,8 +15,9 @@
  * switched in by the rules of the base chains, all in one transaction.
  *
  * Canonical order, so that two programs are equal exactly if their bytes are: tables by family and name,
- * sets, chains and counters by name, elements by key; rules and expressions in their own order. Everything
- * that is padding or unused is zero.
+ * sets, chains and counters by name, elements by key (in interval sets of several fields those whose first
+ * field is a range come before all others); rules and expressions in their own order. Everything that is
+ * padding or unused is zero, unused registers are NFT_REG_NONE.
  */
 #pragma once
 
@@ -97,7 +98,8 @@ static inline uint32_t nft_mark_class(uint32_t mark)
 
 /* --- sections ----------------------------------------------------------------------------------------- */
 
-/* A name: offset into the names section, NUL-terminated there; 0 is "". */
+/* A name: offset into the names section, NUL-terminated there; 0 is "". Printable ASCII without quotes and
+ * backslash, shorter than 128. The section holds each name once, ascending, and none that nothing has. */
 typedef uint32_t nft_name;
 
 struct nft_edge {
@@ -133,7 +135,7 @@ struct nft_set {
 		key_type; /* nft(8)'s data types, 6 bits a field, first field highest: so nft lists it well */
 	uint32_t data_type;
 	uint32_t key_len;  /* bytes, padding included */
-	uint32_t data_len; /* 0: set; 4: map to a word; 16: map to a verdict (NFT_DATA_VERDICT) */
+	uint32_t data_len; /* 0: set; 4: map to a word (2: to a conntrack zone); 16: to a verdict */
 	uint32_t size;     /* declared; never 0 */
 	uint32_t timeout_ms;
 	uint32_t n_fields; /* 1 or more; field_len used if more than 1 */
@@ -198,8 +200,10 @@ enum nft_expr_kind {
 		NFT_EXPR_KINDS
 };
 
-/* Registers are counted in words of four bytes from 0 to 15 (NFT_REG32_00 + n), however the kernel prints
- * them.
+/*
+ * Registers are counted in words of four bytes from 0 to 15 (NFT_REG32_00 + n), however the kernel prints
+ * them. META and CT use one of both: sreg writes, dreg reads. LOOKUP in a map to verdicts has no dreg: it is
+ * the verdict register. BYTEORDER turns one number of `len` bytes (2, 4 or 8).
  */
 #define NFT_REG_NONE 0xff
 

@@ -116,8 +116,10 @@ struct dp_hello {
 	uint8_t layout;    /* enum nft_layout in force */
 	uint8_t standby;   /* enum dp_standby */
 	uint16_t reserved;
-	uint64_t takeovers;  /* how often the standby became active */
-	int64_t takeover_ns; /* UTC of the last; 0 never */
+	uint64_t takeovers;       /* how often the standby became active */
+	int64_t takeover_ns;      /* UTC of the last; 0 never */
+	uint64_t takeover_gap_ms; /* of the last: from the dataplane's last heartbeat to the kernel's first
+				     rule */
 };
 
 /*

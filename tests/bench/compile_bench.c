@@ -13,7 +13,9 @@
 #include <time.h>
 
 #include "compile.h"
+#include "mkbox.h"
 #include "random.h"
+#include "to_nft.h"
 
 #define ROLES 10u
 #define RUNS  5
@@ -132,6 +134,43 @@ static double compile(const struct ruleset *rs, struct compile_stats *stats)
 	return best;
 }
 
+struct kernel_times {
+	double compile_s, proof_s;
+	uint32_t elements;
+	uint64_t bytes;
+	char error[256];
+};
+
+/* The kernel program of the policy, and the proof that it means the same. */
+static void kernel_program(const struct ruleset *rs, struct kernel_times *k)
+{
+	const struct nft_box box = mkbox(NFT_LAYOUT_BRNF, NFT_PLANE_FORWARD);
+	const struct compile_limits limits = COMPILE_LIMITS_DEFAULT;
+	const struct nft_limits nft_limits = NFT_LIMITS_DEFAULT;
+	struct dictionary *dict = dictionary_new();
+	struct image_header *image = NULL;
+	struct nft_program *p = NULL;
+	struct nft_difference d = {0};
+	size_t size;
+	double begin;
+
+	if (compile_image(rs, dict, &limits, &image, &size, NULL, k->error, sizeof k->error))
+		exit(1);
+	begin = seconds();
+	if (!compile_nft(image, &box, &nft_limits, &p, &size, k->error, sizeof k->error)) {
+		k->compile_s = seconds() - begin;
+		k->elements = p->element.count;
+		k->bytes = size;
+		begin = seconds();
+		if (!nft_means(p, image, 0, &d))
+			snprintf(k->error, sizeof k->error, "%s", d.text);
+		k->proof_s = seconds() - begin;
+	}
+	free(p);
+	free(image);
+	dictionary_free(dict);
+}
+
 int main(int argc, char **argv)
 {
 	const size_t identities = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000;
@@ -140,6 +179,7 @@ int main(int argc, char **argv)
 	double begin, load_s, compile_s;
 	size_t size = 0;
 	char *text = write_policy(identities, rules, argc > 3 ? strtoull(argv[3], NULL, 10) : 1, &size);
+	struct kernel_times kernel = {0};
 	struct ruleset *rs;
 
 	if (!text)
@@ -149,12 +189,18 @@ int main(int argc, char **argv)
 	load_s = seconds() - begin;
 	compile_s = rs ? compile(rs, &stats) : -1;
 	if (compile_s >= 0)
+		kernel_program(rs, &kernel);
+	if (compile_s >= 0)
 		printf("{\"identities\": %zu, \"rules\": %zu, \"load_s\": %.3f, \"compile_s\": %.3f, "
 		       "\"source_classes\": %u, \"responder_classes\": %u, \"rows\": %u, \"exceptions\": %u, "
-		       "\"lists\": %u, \"regions\": %u, \"decisions\": %u, \"bytes\": %" PRIu64 "}\n",
+		       "\"lists\": %u, \"regions\": %u, \"decisions\": %u, \"bytes\": %" PRIu64
+		       ", \"nft_compile_s\": %.3f, "
+		       "\"nft_proof_s\": %.3f, \"nft_elements\": %u, \"nft_bytes\": %" PRIu64
+		       ", \"nft_error\": \"%s\"}\n",
 		       rs->n_identities, rs->n_rules, load_s, compile_s, stats.source_classes,
 		       stats.responder_classes, stats.rows, stats.exceptions, stats.lists, stats.regions,
-		       stats.decisions, stats.bytes);
+		       stats.decisions, stats.bytes, kernel.compile_s, kernel.proof_s, kernel.elements,
+		       kernel.bytes, kernel.error);
 	ruleset_free(rs);
 	free(text);
 	return compile_s < 0;

@@ -22,9 +22,10 @@ MAY_USE = {
     'controlplane/compile': ['controlplane/policy', 'controlplane/base', 'controlplane/identity', 'controlplane/nftmodel', 'dataplane/abi'],
     'controlplane/nft': ['controlplane/nftmodel', 'controlplane/base', 'dataplane/abi', 'dataplane/core'],
     'controlplane/observe': ['controlplane/base', 'dataplane/abi'],
-    'controlplane/enforce': ['controlplane/base', 'dataplane/abi'],
+    'controlplane/enforce': ['controlplane/base', 'controlplane/nftmodel', 'dataplane/abi'],
     'controlplane/assess': ['controlplane/policy', 'controlplane/observe', 'controlplane/base', 'dataplane/abi'],
     'controlplane/api': ['controlplane/base'],
+    'controlplane/config': ['controlplane/policy', 'controlplane/nftmodel', 'controlplane/base', 'controlplane/api', 'dataplane/abi'],
 }
 # Libraries whose headers belong to one folder or file only.
 ONLY_IN = {

@@ -187,11 +187,11 @@ static void test_drift_is_seen_and_repaired(void **state)
 
 	must_commit(r, policy_one);
 	testdp_drift(r->dp);
-	r->d.link.readback_ms -= 61000;
+	r->d.links[0].verify_ms -= 61000;
 	rig_turn(r);
 	assert_int_equal(rig_number(r, "SELECT count(*) FROM event WHERE kind = 'drift'"), 1);
 	assert_int_equal(rig_number(r, "SELECT count(*) FROM readback WHERE NOT equal AND expected = 1"), 1);
-	assert_true(r->d.link.equal);
+	assert_true(r->d.links[0].equal);
 	rig_check_active(r, 1);
 }
 
@@ -407,7 +407,7 @@ static void die_at(struct rig *r, enum txn_step step)
 		if (daemon_open(&d, rig_config(r->dir), r->dir, NULL, error, sizeof(error)) < 0)
 			_exit(1);
 		child.d = d;
-		for (int i = 0; i < 1000 && !child.d.link.equal; i++)
+		for (int i = 0; i < 1000 && !child.d.links[0].equal; i++)
 			daemon_tick(&child.d);
 		child.d.wrap_journal = killing;
 		kill_at = step;
@@ -554,7 +554,7 @@ static void test_last_good_follows(void **state)
 	snprintf(path, sizeof(path), "%s/" LAST_GOOD_IMAGE ".new", r->dir);
 	assert_int_equal(symlink("/dev/null", path), 0); /* refused by O_NOFOLLOW, then removed */
 	must_commit(r, policy_two);
-	assert_true(r->d.link.dirty);
+	assert_true(r->d.keep.dirty);
 	rig_check_active(r, 2);
 }
 

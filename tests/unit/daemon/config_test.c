@@ -116,6 +116,70 @@ static void test_dp_args(void **state)
 	config_free(c);
 }
 
+static void expect_nft_args(const char *text, const char *expected)
+{
+	struct config *c = must_load(text);
+	char *got = NULL;
+	size_t len;
+	FILE *out = open_memstream(&got, &len);
+
+	config_print_nft_args(c, "/tmp/run", out);
+	fclose(out);
+	assert_string_equal(got, expected);
+	assert_int_equal(config_uses_nft(c), expected[0] != 0);
+	free(got);
+	config_free(c);
+}
+
+#define KERNEL_PORTS                                                                                         \
+	"ports:\n"                                                                                           \
+	"  - {name: a, device: \"net_af_xdp0,iface=v0,queue_count=1\", role: access, vlan: 10, side: "       \
+	"inside}\n"                                                                                          \
+	"  - {name: b, device: \"net_af_packet1,iface=v1\", role: trunk, vlans: [10, 20], native: 5, side: " \
+	"outside}\n"
+#define MANAGED "management: {addresses: [10.99.0.2/24, \"fd00::2/64\"], from: [admins]}\n"
+
+static void test_nft_args(void **state)
+{
+	expect_nft_args(GOOD, "");
+	expect_nft_args(GOOD MANAGED,
+			"--run-dir\n/tmp/run\n--bridge\ncordon0\n--group\n20240\n--clock\nkernel\n"
+			"--plane\nhost\n--management\n10.99.0.2\n--management\nfd00::2\n");
+	expect_nft_args(
+		"gateway: g\nfail: nft\nbridge: br1\nclock: trusted\nnft: {group: 7}\n" MANAGED KERNEL_PORTS,
+		"--run-dir\n/tmp/run\n--bridge\nbr1\n--group\n7\n--clock\ntrusted\n--plane\nforward\n"
+		"--plane\nhost\n--standby\n"
+		"--port\nname=a,device=v0,role=access,vlan=10,side=inside\n"
+		"--port\nname=b,device=v1,role=trunk,vlans=10:20,native=5,side=outside\n"
+		"--management\n10.99.0.2\n--management\nfd00::2\n");
+	expect_nft_args(
+		"gateway: g\nengine: nft\n"
+		"ports: [{name: a, device: eth1, role: access, vlan: 10, side: inside}]\n",
+		"--run-dir\n/tmp/run\n--bridge\ncordon0\n--group\n20240\n--clock\nkernel\n--plane\nforward\n"
+		"--port\nname=a,device=eth1,role=access,vlan=10,side=inside\n");
+}
+
+static void test_box(void **state)
+{
+	struct config *c = must_load("gateway: g\nfail: nft\n" MANAGED KERNEL_PORTS);
+	struct nft_box box;
+
+	config_box(c, &box);
+	assert_int_equal(box.planes, NFT_PLANE_FORWARD | NFT_PLANE_HOST);
+	assert_int_equal(box.layout, NFT_LAYOUT_NONE);
+	assert_string_equal(box.bridge, "cordon0");
+	assert_int_equal(box.n_ports, 2);
+	assert_string_equal(box.port[0].device, "v0");
+	assert_int_equal(box.port[0].vlan, 10);
+	assert_true(box.port[1].trunk && box.port[1].outside);
+	assert_int_equal(box.port[1].vlan, 5);
+	assert_int_equal(box.port[1].n_vlans, 2);
+	assert_int_equal(box.n_management, 2);
+	assert_int_equal(box.management[1].family, 6);
+	assert_int_equal(box.management[0].addr[3], 2);
+	config_free(c);
+}
+
 static const struct {
 	const char *text;
 	unsigned line, column;
@@ -129,9 +193,31 @@ static const struct {
 	{"gateway: \"a b\"\n" PORT, 1, 10, "a gateway's name"},
 	{GOOD "gateway: gw2\n", 3, 1, ""},
 	{GOOD "portz: 1\n", 3, 1, "unknown key `portz`"},
-	{GOOD "engine: nft\n", 3, 9, "engine `nft` is not supported yet"},
+	{GOOD "bridge: \"a b\"\n", 3, 9, "a bridge's name"},
+	{GOOD "bridge: abcdefghijklmnop\n", 3, 9, "a bridge's name"},
+	{GOOD "nft: {group: 0}\n", 3, 14, ""},
+	{GOOD "nft: {group: 65535}\n", 3, 14, ""},
+	{GOOD "nft: {table: x}\n", 3, 7, "unknown key `table`"},
+	{GOOD "verify: {every: 0}\n", 3, 17, "out of range"},
+	{GOOD "verify: {on_difference: shrug}\n", 3, 25, "not one of: alarm, closed"},
+	{GOOD "verify: {drift: keep}\n", 3, 17, "not one of: revert, adopt"},
+	{GOOD "verify: {on_difference: closed, drift: adopt}\n", 3, 9, "choose one"},
 	{GOOD "engine: ovs\n", 3, 9, "not one of"},
-	{GOOD "fail: nft\n", 3, 7, "fail `nft` is not supported yet"},
+	{GOOD "engine: nft\nfail: nft\n", 4, 7, "the kernel enforces already"},
+	{GOOD "management: {addresses: [], from: [admins]}\n", 3, 25, "at least one address"},
+	{GOOD "management: {addresses: [10.0.0.1/24], from: []}\n", 3, 46, "at least one group"},
+#define DEVICE(top, device)                                                                                  \
+	"gateway: gw1\n" top "ports: [{name: a, role: access, vlan: 10, side: inside, device: \"" device     \
+	"\"}]\n"
+	{DEVICE("fail: nft\n", "0000:03:00.0"), 3, 65, "fail: nft needs a port that keeps a kernel device"},
+	{DEVICE("fail: nft\n", "net_tap0,iface=t0"), 3, 65, "port `a` has `net_tap0,iface=t0`"},
+	{DEVICE("engine: nft\n", "0000:03:00.0"), 3, 65, "engine: nft needs a port"},
+	{DEVICE("engine: nft\n", "net_af_packet0"), 3, 65, "needs a port"},
+	{DEVICE("engine: nft\n", "net_af_xdp0,iface=averyverylongname"), 3, 65, "needs a port"},
+	{"gateway: gw1\nengine: nft\nports:\n"
+	 "  - {name: a, role: access, vlan: 1, side: inside, device: eth1}\n"
+	 "  - {name: b, role: access, vlan: 1, side: inside, device: \"net_af_packet,iface=eth1\"}\n",
+	 5, 60, "have the same kernel device `eth1`"},
 	{GOOD "clock: ntp\n", 3, 8, "not one of"},
 	{GOOD "join: [[10, 20]]\n", 3, 1, "`join` is not supported yet"},
 	{GOOD "routers: []\n", 3, 1, "`routers` is not supported yet"},
@@ -229,6 +315,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_least),          cmocka_unit_test(test_full),
 		cmocka_unit_test(test_dp_args),        cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_nft_args),       cmocka_unit_test(test_box),
 		cmocka_unit_test(test_too_many_ports),
 	};
 

@@ -312,7 +312,7 @@ static void test_flows_and_status(void **state)
 	assert_string_equal(TEXT(a, "data.0.rule"), "default-deny");
 	json_decref(a);
 	a = call(b, "GET", "/v1/status", "", 200);
-	assert_string_equal(TEXT(a, "data.engines.0.state"), "forwarding");
+	assert_string_equal(TEXT(a, "data.engines.0.state"), "active");
 	assert_true(json_is_true(at(a, "data.engines.0.equal")));
 	assert_true(json_is_true(at(a, "data.laws.closed")));
 	assert_int_equal(NUMBER(a, "data.laws.decisions"),
@@ -330,7 +330,7 @@ static void test_status_without_dataplane(void **state)
 
 	json_decref(commit(b, policy_one, 200));
 	testdp_stop(b->r.dp);
-	while (dp_connected(b->r.d.link.dp))
+	while (dp_connected(b->r.d.links[0].dp))
 		rig_turn(&b->r);
 	a = call(b, "GET", "/v1/status", "", 200);
 	assert_string_equal(TEXT(a, "data.engines.0.state"), "disconnected");

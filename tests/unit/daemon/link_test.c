@@ -194,7 +194,7 @@ static void test_both_new(void **state)
 	struct rig *r = *state;
 
 	both_hosts(r);
-	while (r->d.link.dirty)
+	while (r->d.keep.dirty)
 		rig_turn(r);
 	daemon_close(&r->d);
 	testdp_stop(r->dp);

@@ -91,7 +91,7 @@ void rig_stop(struct rig *r)
 
 void rig_turn(struct rig *r)
 {
-	struct pollfd p = {dp_fd(r->d.link.dp), POLLIN, 0};
+	struct pollfd p = {dp_fd(r->d.links[0].dp), POLLIN, 0};
 
 	poll(&p, 1, 5);
 	daemon_tick(&r->d);
@@ -103,9 +103,9 @@ void rig_settle(struct rig *r)
 
 	do {
 		if (mono_now_ms() > end)
-			fail_msg("not connected and equal: %s", r->d.link.text);
+			fail_msg("not connected and equal: %s", r->d.links[0].text);
 		rig_turn(r);
-	} while (!dp_connected(r->d.link.dp) || !r->d.link.equal);
+	} while (!dp_connected(r->d.links[0].dp) || !r->d.links[0].equal);
 }
 
 int64_t rig_number(struct rig *r, const char *sql)
@@ -182,7 +182,7 @@ void rig_check_active(struct rig *r, uint32_t n)
 	assert_int_equal(journal_newest(&r->d.journal, "active"), n);
 	assert_int_equal(rig_number(r, "SELECT count(*) FROM generation WHERE state = 'active'"), n > 0);
 	assert_int_equal(rig_number(r, "SELECT count(*) FROM generation WHERE state = 'prepared'"), 0);
-	while (r->d.link.dirty)
+	while (r->d.keep.dirty)
 		rig_turn(r);
 	if (n > 0)
 		check_last_good(r, n);

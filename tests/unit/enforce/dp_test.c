@@ -31,7 +31,7 @@ static int setup(void **state)
 	dir_make(b->dir, sizeof(b->dir));
 	snprintf(b->path, sizeof(b->path), "%s/dp.sock", b->dir);
 	b->peer = testdp_start(b->dir);
-	b->dp = dp_new(b->path);
+	b->dp = dp_new(b->path, DP_ENGINE_DPDK);
 	*state = b;
 	return 0;
 }

@@ -37,23 +37,31 @@ static void read_gateway(void *object, const struct yaml_node *n, struct diags *
 			 "a gateway's name has 1 to 63 letters, digits, dots, dashes or underscores");
 }
 
-/* A word of which only the first is built. */
-static void read_only_first(const struct yaml_node *n, const char *const *words, struct diags *d)
-{
-	int i = value_word(n, words, d);
-
-	if (i > 0)
-		diag_add(d, SEV_ERROR, n->place, "%s `%s` is not supported yet", n->key->text, words[i]);
-}
-
 static void read_engine(void *object, const struct yaml_node *n, struct diags *d)
 {
-	read_only_first(n, (const char *const[]){"dpdk", "nft", NULL}, d);
+	struct config *c = object;
+
+	c->engine = value_word(n, (const char *const[]){"dpdk", "nft", NULL}, d) == 1 ? DP_ENGINE_NFT
+										      : DP_ENGINE_DPDK;
 }
 
 static void read_fail(void *object, const struct yaml_node *n, struct diags *d)
 {
-	read_only_first(n, (const char *const[]){"closed", "nft", NULL}, d);
+	struct config *c = object;
+
+	c->standby = value_word(n, (const char *const[]){"closed", "nft", NULL}, d) == 1;
+	c->fail_place = n->place;
+}
+
+static void read_bridge(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config *c = object;
+
+	c->bridge = yaml_string(n, d);
+	if (c->bridge && (!is_name(c->bridge, NFT_DEVICE - 1) || c->bridge[0] == '.'))
+		diag_add(d, SEV_ERROR, n->place,
+			 "a bridge's name has 1 to %u letters, digits, dots, dashes or underscores",
+			 NFT_DEVICE - 1);
 }
 
 static void read_clock(void *object, const struct yaml_node *n, struct diags *d)
@@ -83,35 +91,105 @@ static void read_protected(void *object, const struct yaml_node *n, struct diags
 	value_list(n, read_protected_prefix, object, d);
 }
 
-static void check_address(void *object, const struct yaml_node *n, struct diags *d)
+static void read_address(void *object, const struct yaml_node *n, struct diags *d)
 {
-	struct cidr unused;
+	struct config *c = object;
 
-	value_prefix(n, true, &unused, d);
-}
-
-static void check_string(void *object, const struct yaml_node *n, struct diags *d)
-{
-	yaml_string(n, d);
+	if (c->n_management == NFT_MANAGEMENT_MAX)
+		diag_add(d, SEV_ERROR, n->place, "more than %u management addresses", NFT_MANAGEMENT_MAX);
+	else if (value_prefix(n, true, &c->management[c->n_management], d))
+		c->n_management++;
 }
 
 static void read_addresses(void *object, const struct yaml_node *n, struct diags *d)
 {
-	value_list(n, check_address, object, d);
+	value_list(n, read_address, object, d);
+	if (n->type == YAML_LIST && !n->first)
+		diag_add(d, SEV_ERROR, n->place, "management needs at least one address");
+}
+
+static void read_from_item(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config *c = object;
+	const char *text = yaml_string(n, d);
+
+	if (text && c->n_from == CONFIG_FROM_MAX)
+		diag_add(d, SEV_ERROR, n->place, "management.from has more than %u groups", CONFIG_FROM_MAX);
+	else if (text)
+		c->from[c->n_from++] = (struct config_from){text, n->place};
 }
 
 static void read_from(void *object, const struct yaml_node *n, struct diags *d)
 {
-	value_list(n, check_string, object, d);
+	value_list(n, read_from_item, object, d);
+	if (n->type == YAML_LIST && !n->first)
+		diag_add(d, SEV_ERROR, n->place,
+			 "management.from needs at least one group: nobody could reach the gateway");
 }
 
-/* Checked only: the gateway's own traffic cannot be named by a policy yet, so nothing uses the values. */
 static void read_management(void *object, const struct yaml_node *n, struct diags *d)
 {
 	static const struct value_key keys[] = {{"addresses", true, read_addresses},
 						{"from", true, read_from}};
+	struct config *c = object;
 
+	c->has_management = true;
 	value_map(n, "management", keys, N(keys), object, d);
+}
+
+/* --- nft, verify ------------------------------------------------------------------------------ */
+
+static void read_group(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config *c = object;
+	uint64_t group;
+
+	/* the next one is for endpoints */
+	if (yaml_u64(n, 1, UINT16_MAX - 1, &group, d))
+		c->nft_group = (uint16_t)group;
+}
+
+static void read_nft(void *object, const struct yaml_node *n, struct diags *d)
+{
+	static const struct value_key keys[] = {{"group", false, read_group}};
+
+	value_map(n, "nft", keys, N(keys), object, d);
+}
+
+static void read_every(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config *c = object;
+	uint64_t value;
+
+	if (value_quantity(n, seconds, N(seconds), 1, 3600, "30, 60s or 5m", &value, d))
+		c->verify.every = (uint32_t)value;
+}
+
+static void read_on_difference(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config *c = object;
+
+	c->verify.closed = value_word(n, (const char *const[]){"alarm", "closed", NULL}, d) == 1;
+}
+
+static void read_drift(void *object, const struct yaml_node *n, struct diags *d)
+{
+	struct config *c = object;
+
+	c->verify.adopt = value_word(n, (const char *const[]){"revert", "adopt", NULL}, d) == 1;
+}
+
+static void read_verify(void *object, const struct yaml_node *n, struct diags *d)
+{
+	static const struct value_key keys[] = {{"every", false, read_every},
+						{"on_difference", false, read_on_difference},
+						{"drift", false, read_drift}};
+	const struct config *c = object;
+
+	value_map(n, "verify", keys, N(keys), object, d);
+	if (c->verify.closed && c->verify.adopt)
+		diag_add(d, SEV_ERROR, n->place,
+			 "`drift: adopt` would keep what `on_difference: closed` cuts off: choose one");
 }
 
 /* --- access ----------------------------------------------------------------------------------- */
@@ -242,6 +320,9 @@ static const struct value_key top[] = {
 	{"management", false, read_management},
 	{"clock", false, read_clock},
 	{"fail", false, read_fail},
+	{"bridge", false, read_bridge},
+	{"nft", false, read_nft},
+	{"verify", false, read_verify},
 	{"access", false, read_access},
 	{"records", false, read_records},
 	{"timeouts", false, read_timeouts},
@@ -251,6 +332,9 @@ static const struct value_key top[] = {
 
 static void set_defaults(struct config *c)
 {
+	c->bridge = "cordon0";
+	c->nft_group = NFT_GROUP_DEFAULT;
+	c->verify.every = 60;
 	c->dir = CONFIG_STATE_DIR;
 	c->records_max = 20000000000;
 	c->records_rate = 100000;
@@ -276,6 +360,9 @@ struct config *config_load(const char *name, const char *text, size_t len, struc
 		value_map(root, "the config", top, N(top), c, d);
 	else if (d->n_errors == 0)
 		diag_add(d, SEV_ERROR, (struct place){.file = name}, "the config is empty");
+	if (root && c->standby && c->engine == DP_ENGINE_NFT)
+		diag_add(d, SEV_ERROR, c->fail_place,
+			 "`fail: nft` is for engine dpdk: with engine nft the kernel enforces already");
 	if (root && d->n_errors == 0)
 		config_ports_check(c, yaml_get(root, "ports"), d);
 	if (root && !yaml_get(root, "access"))

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "addr.h"
 #include "config_value.h"
 
 #define N(a)        (sizeof(a) / sizeof((a)[0]))
@@ -36,6 +37,7 @@ static void read_device(void *object, const struct yaml_node *n, struct diags *d
 	struct config_port *p = object;
 
 	p->device = yaml_string(n, d);
+	p->device_place = n->place;
 	if (p->device && (!p->device[0] || strpbrk(p->device, " \t\r\n")))
 		diag_add(d, SEV_ERROR, n->place,
 			 "a device is a PCI address or a DPDK device string without spaces");
@@ -181,8 +183,59 @@ void config_port_read(void *object, const struct yaml_node *n, struct diags *d)
 		p->trust = TRUST_DHCP | TRUST_RA;
 }
 
+/* --- kernel devices --------------------------------------------------------------------------- */
+
+static bool is_device_name(const char *text, size_t n)
+{
+	return n > 0 && n < NFT_DEVICE && strcspn(text, "/: ,=") >= n;
+}
+
+bool config_port_device(const struct config_port *p, char device[NFT_DEVICE])
+{
+	static const char *const drivers[] = {"net_af_packet", "net_af_xdp", "eth_af_packet"};
+	const char *name = p->device, *iface = strstr(p->device, ",iface=");
+	bool virtual = strncmp(name, "net_", 4) == 0 || strncmp(name, "eth_", 4) == 0, kernel = !virtual;
+	size_t n;
+
+	for (size_t i = 0; i < N(drivers); i++)
+		kernel = kernel || strncmp(name, drivers[i], strlen(drivers[i])) == 0;
+	if (virtual && iface)
+		name = iface + strlen(",iface=");
+	n = strcspn(name, ",");
+	if (!kernel || (virtual && !iface) || (!virtual && name[n]) || !is_device_name(name, n))
+		return false;
+	memset(device, 0, NFT_DEVICE);
+	memcpy(device, name, n);
+	return true;
+}
+
+/* The kernel engine bridges kernel devices, each once. */
+static void check_devices(const struct config *c, struct diags *d)
+{
+	char device[CONFIG_PORTS_MAX][NFT_DEVICE];
+
+	for (size_t i = 0; i < c->n_ports; i++) {
+		const struct config_port *p = &c->ports[i];
+
+		device[i][0] = 0;
+		if (!config_port_device(p, device[i]))
+			diag_add(d, SEV_ERROR, p->device_place,
+				 "%s: nft needs a port that keeps a kernel device: its name, or "
+				 "net_af_packet or "
+				 "net_af_xdp with iface=NAME; port `%s` has `%s`",
+				 c->engine == DP_ENGINE_NFT ? "engine" : "fail", p->name, p->device);
+		for (size_t k = 0; k < i && device[i][0]; k++)
+			if (strcmp(device[i], device[k]) == 0)
+				diag_add(d, SEV_ERROR, p->device_place,
+					 "ports `%s` and `%s` have the same kernel device `%s`",
+					 c->ports[k].name, p->name, device[i]);
+	}
+}
+
 void config_ports_check(const struct config *c, const struct yaml_node *ports, struct diags *d)
 {
+	if (d->n_errors == 0 && (c->engine == DP_ENGINE_NFT || c->standby))
+		check_devices(c, d);
 	if (c->n_ports == 0)
 		diag_add(d, SEV_ERROR, ports->place, "a gateway needs at least one port");
 	for (size_t i = 0; i < c->n_ports; i++) {
@@ -200,9 +253,8 @@ void config_ports_check(const struct config *c, const struct yaml_node *ports, s
 
 /* --- cordon-dp's arguments -------------------------------------------------------------------- */
 
-static void print_port(const struct config_port *p, FILE *out)
+static void print_vlans(const struct config_port *p, FILE *out)
 {
-	fprintf(out, "--port\nname=%s,role=%s,", p->name, roles[p->role]);
 	if (p->role == PORT_ACCESS)
 		fprintf(out, "vlan=%u,", p->vlan);
 	for (size_t i = 0; i < p->n_vlans; i++)
@@ -211,6 +263,12 @@ static void print_port(const struct config_port *p, FILE *out)
 		fputc(',', out);
 	if (p->native)
 		fprintf(out, "native=%u,", p->native);
+}
+
+static void print_port(const struct config_port *p, FILE *out)
+{
+	fprintf(out, "--port\nname=%s,role=%s,", p->name, roles[p->role]);
+	print_vlans(p, out);
 	fprintf(out, "side=%s,trust=%s%s%s,mtu=%u,device=%s\n", sides[p->side],
 		p->trust & TRUST_DHCP ? "dhcp" : "", p->trust == (TRUST_DHCP | TRUST_RA) ? ":" : "",
 		p->trust & TRUST_RA ? "ra" : "", p->mtu, p->device);
@@ -227,4 +285,37 @@ void config_print_dp_args(const struct config *c, const char *run_dir, FILE *out
 #undef X
 	for (size_t i = 0; i < c->n_ports; i++)
 		print_port(&c->ports[i], out);
+}
+
+/* --- cordon-nft's arguments ------------------------------------------------------------------- */
+
+static void print_nft_port(const struct config_port *p, FILE *out)
+{
+	char device[NFT_DEVICE];
+
+	if (!config_port_device(p, device))
+		return;
+	fprintf(out, "--port\nname=%s,device=%s,role=%s,", p->name, device, roles[p->role]);
+	print_vlans(p, out);
+	fprintf(out, "side=%s\n", sides[p->side]);
+}
+
+void config_print_nft_args(const struct config *c, const char *run_dir, FILE *out)
+{
+	bool forward = c->engine == DP_ENGINE_NFT || c->standby;
+	char address[ADDR_TEXT];
+
+	if (!config_uses_nft(c))
+		return;
+	if (run_dir)
+		fprintf(out, "--run-dir\n%s\n", run_dir);
+	fprintf(out, "--bridge\n%s\n--group\n%u\n--clock\n%s\n", c->bridge, c->nft_group,
+		c->clock_trusted ? "trusted" : "kernel");
+	fprintf(out, "%s%s%s", forward ? "--plane\nforward\n" : "",
+		c->has_management ? "--plane\nhost\n" : "", c->standby ? "--standby\n" : "");
+	for (size_t i = 0; forward && i < c->n_ports; i++)
+		print_nft_port(&c->ports[i], out);
+	for (size_t i = 0; i < c->n_management; i++)
+		fprintf(out, "--management\n%s\n",
+			addr_print(c->management[i].family, c->management[i].addr, address, sizeof(address)));
 }

@@ -13,6 +13,7 @@
 
 #include "access.h"
 #include "diag.h"
+#include "nftmodel.h"
 #include "policy.h"
 
 #define CONFIG_PORTS_MAX    32u
@@ -20,6 +21,7 @@
 #define CONFIG_VLANS_MAX    64u
 #define CONFIG_ACCESS_MAX   64u
 #define CONFIG_PREFIXES_MAX 256u
+#define CONFIG_FROM_MAX     16u
 #define CONFIG_STATE_DIR    "/var/lib/cordon"
 
 enum port_role { PORT_ACCESS, PORT_TRUNK };
@@ -35,7 +37,7 @@ struct config_port {
 	size_t n_vlans;
 	unsigned trust; /* enum port_trust bits */
 	uint16_t mtu;
-	struct place place;
+	struct place place, device_place;
 };
 
 /* X(name, default): seconds, in the order of the dataplane's. */
@@ -54,13 +56,37 @@ struct config_timeouts {
 #undef X
 };
 
+/* What happens when an engine is found to hold something else than the policy says. */
+struct config_verify {
+	uint32_t every; /* seconds between two read-backs */
+	bool closed;    /* deny everything there, until it is equal again */
+	bool adopt;     /* leave it, and say so, until the next commit; else publish again */
+};
+
+/* A group of the policy that management comes from. */
+struct config_from {
+	const char *name;
+	struct place place;
+};
+
 struct config {
 	const char *gateway;
+	enum dp_engine engine; /* the data path */
+	bool standby;          /* fail: nft */
+	struct place fail_place;
+	const char *bridge;
+	uint16_t nft_group;
+	struct config_verify verify;
 	struct config_port ports[CONFIG_PORTS_MAX];
 	size_t n_ports;
 	struct cidr protected[CONFIG_PREFIXES_MAX];
 	size_t n_protected;
 	bool has_protected; /* written, even if empty */
+	bool has_management;
+	struct cidr management[NFT_MANAGEMENT_MAX]; /* addresses with their prefix lengths */
+	size_t n_management;
+	struct config_from from[CONFIG_FROM_MAX];
+	size_t n_from;
 	bool clock_trusted;
 	struct access_entry access[CONFIG_ACCESS_MAX];
 	size_t n_access;
@@ -77,3 +103,17 @@ void config_free(struct config *c);
 
 /* cordon-dp's arguments for this config, one a line. `run_dir` may be NULL. */
 void config_print_dp_args(const struct config *c, const char *run_dir, FILE *out);
+/* The same of cordon-nft; nothing if the config has no use for it. */
+void config_print_nft_args(const struct config *c, const char *run_dir, FILE *out);
+
+/* The config asks for cordon-nft: as the data path, as a standby, or for the gateway's own addresses. */
+bool config_uses_nft(const struct config *c);
+/* The box that cordon-nft runs; the layout is left open, because the kernel decides (nft_choose_layout()). */
+void config_box(const struct config *c, struct nft_box *box);
+
+/*
+ * What a config demands of a policy: `management.from` names its groups, and all that these can mean reach
+ * the gateway by ssh at every edge of the schedule; and a rule that names $gateway needs somebody to enforce
+ * it. Findings are of severity error; those about the policy stand at its rules.
+ */
+void config_demands(const struct config *c, const struct ruleset *rs, int64_t now_utc, struct diags *d);
