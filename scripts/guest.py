@@ -3,7 +3,7 @@
 
 QEMU emulates the processor, so it runs wherever QEMU does. The guest holds busybox, the kernel modules of MODULES (and
 what they need), programs of this machine with their shared libraries, and files of the caller's choice. Three serial
-lines lead out: the console, what the command prints, and the number it ends with.
+lines lead out: the console, what the command prints, and how it goes (that it began, the number it ended with).
 
     exit, output = guest.run(['nft', 'list', 'ruleset'])
     exit, output = guest.run('ip link add b type bridge && nft -f /rules', files={'/rules': rules})
@@ -20,6 +20,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from typing import NamedTuple
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent
@@ -32,10 +33,11 @@ MODULES = [
     'nft_reject_inet', 'nft_reject_bridge', 'nft_meta_bridge', 'nf_conntrack_bridge', 'nf_conntrack_netlink', 'nfnetlink_log',
     'tcp_diag', 'udp_diag',
 ]
-PROGRAMS = ['nft', 'ip', 'bridge', 'ss', 'ping', 'ethtool', 'conntrack']
+PROGRAMS = ['dash', 'nft', 'ip', 'bridge', 'ss', 'ping', 'ethtool', 'conntrack']
 # What a test in Python does not need, by the first part of its path in the standard library.
 NO_PYTHON = {'test', 'tests', 'idlelib', 'lib2to3', 'distutils', 'ensurepip', 'tkinter', 'turtledemo', 'pydoc_data', 'unittest',
              'curses', 'sqlite3', 'dbm', 'xmlrpc', 'wsgiref', 'venv', 'dist-packages'}
+BOOT = 60  # seconds until the command must have begun, on a machine with better things to do
 ETC = ['protocols', 'services', 'ethertypes', 'iproute2', 'host.conf', 'nsswitch.conf']
 
 INIT = '''#!/bin/sh
@@ -55,6 +57,7 @@ ip link set lo up
 cd /root
 stty -F /dev/ttyS1 raw -echo
 stty -F /dev/ttyS2 raw -echo
+echo begin >/dev/ttyS2
 sh /command </dev/null >/dev/ttyS1 2>&1
 number=$?
 stty -F /dev/ttyS1 raw -echo
@@ -181,7 +184,7 @@ def add_python(archive):
 
 def add_busybox(archive):
     archive.copy(BUSYBOX)
-    archive.link('usr/bin/sh', 'busybox')
+    archive.link('usr/bin/sh', 'dash')  # busybox as a shell takes its own ip and ping before those of this machine
     for applet in subprocess.run([BUSYBOX, '--list'], capture_output=True, text=True, check=True).stdout.split():
         archive.link(f'usr/libexec/busybox/{applet}', '/usr/bin/busybox')
 
@@ -240,24 +243,38 @@ def kernel_directory():
     return pathlib.Path(done.stdout.strip())
 
 
-def boot(work, kernel, timeout, memory, cpus, options):
-    """True if the machine ended by itself."""
+def machine(work, kernel, memory, cpus, options):
     serial = [word for name in ('console', 'output', 'status')
               for word in ('-chardev', f'file,id={name},path={work}/{name}', '-serial', f'chardev:{name}')]
     argv = [QEMU, '-accel', 'tcg', '-machine', 'q35', '-cpu', 'max', '-m', str(memory), '-smp', str(cpus), '-nodefaults',
             '-no-user-config', '-display', 'none', '-no-reboot', *serial, '-kernel', kernel / 'vmlinuz', '-initrd',
             work / 'initramfs', '-append', 'console=ttyS0 quiet panic=-1 oops=panic tsc=unstable net.ifnames=0', *options]
     with open(work / 'qemu.log', 'w', encoding='utf-8') as log:
-        machine = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd='/')
+        return subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd='/')
+
+
+def wait(process, status, timeout):
+    """None if the machine ended by itself, else what took too long. `timeout` counts from the command's beginning."""
+    limits = {'the guest did not start': BOOT, 'no answer': timeout}
+    for what, limit in limits.items():
+        deadline = time.monotonic() + limit
+        while what == 'no answer' or not read(status):
+            if process.poll() is not None:
+                return None
+            if time.monotonic() > deadline:
+                return f'{what} within {limit:g} s'
+            time.sleep(0.02)
+    return None
+
+
+def boot(work, kernel, timeout, memory, cpus, options):
+    process = machine(work, kernel, memory, cpus, options)
     try:
-        machine.wait(timeout)
-        return True
-    except subprocess.TimeoutExpired:
-        return False
+        return wait(process, work / 'status', timeout)
     finally:
-        if machine.poll() is None:
-            machine.kill()
-            machine.wait()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def read(path):
@@ -275,7 +292,7 @@ def keep_console(work):
 def run(command, files=None, timeout=30, memory=512, cpus=1, programs=(), modules=(), options=()):
     """Run a command (words, or a text for sh) in a fresh guest: (exit, output).
 
-    files: guest path -> text, bytes, or a pathlib.Path of this machine (a file or a directory). programs: beside
+    timeout: seconds of the command; booting has its own. files: guest path -> text, bytes, or a pathlib.Path of this machine (a file or a directory). programs: beside
     PROGRAMS; 'python3' brings its library along. modules: beside MODULES. options: more words for QEMU.
     """
     script = command if isinstance(command, str) else 'exec ' + ' '.join("'" + str(w).replace("'", "'\\''") + "'" for w in command)
@@ -285,13 +302,12 @@ def run(command, files=None, timeout=30, memory=512, cpus=1, programs=(), module
         work = pathlib.Path(name)
         with open(work / 'initramfs', 'wb') as out:
             initramfs(out, kernel, script, files or {}, [*PROGRAMS, *programs], [*MODULES, *modules])
-        ended = boot(work, kernel, timeout, memory, cpus, options)
-        output, status = read(work / 'output'), re.fullmatch(r'exit (\d+)\n', read(work / 'status'))
+        late = boot(work, kernel, timeout, memory, cpus, options)
+        output, status = read(work / 'output'), re.search(r'^exit (\d+)\n', read(work / 'status'), re.M)
         if status:
             return Answer(int(status[1]), output)
-        panic = 'Kernel panic' in read(work / 'console')
-        what = 'the guest panicked' if panic else 'the guest ended without an answer' if ended else f'no answer within {timeout} s'
-        raise GuestError(what, keep_console(work), output, late=not ended and not panic)
+        what = 'the guest panicked' if 'Kernel panic' in read(work / 'console') else late or 'the guest ended without an answer'
+        raise GuestError(what, keep_console(work), output, late=what == late)
 
 
 def shared(text):
