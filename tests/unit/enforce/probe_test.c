@@ -47,7 +47,7 @@ static int setup(void **state)
 	dir_make(b->dir, sizeof(b->dir));
 	snprintf(b->path, sizeof(b->path), "%s/dp.sock", b->dir);
 	b->peer = testdp_start(b->dir);
-	b->dp = dp_new(b->path);
+	b->dp = dp_new(b->path, DP_ENGINE_DPDK);
 	assert_int_equal(dp_connect(b->dp), 0);
 	*state = b;
 	return 0;
@@ -70,7 +70,11 @@ static void publish(struct bench *b, const struct image_header *image)
 				    .generation = ++b->generation,
 				    .dictionary = image->identity.count,
 				    .image_crc = image->crc64};
-	struct enforced g = {b->generation, image, image->size, &s, sizeof(s)};
+	struct enforced g = {.number = b->generation,
+			     .image = image,
+			     .image_size = image->size,
+			     .snapshot = &s,
+			     .snapshot_size = sizeof(s)};
 	struct enforcer *e = dp_enforcer(b->dp);
 
 	memcpy(s.magic, SNAPSHOT_MAGIC, sizeof(s.magic));
