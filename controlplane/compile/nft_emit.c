@@ -287,7 +287,8 @@ void nft_map(struct nft_emit *e, const char *map)
 
 void nft_vmap(struct nft_emit *e, const char *map)
 {
-	lookup(e, map, NFT_REG_NONE, 0);
+	put(e, &(struct nft_expr){.kind = NFT_EXPR_LOOKUP, .sreg = 0, .dreg = NFT_REG_NONE, .verdict = 1},
+	    map);
 }
 
 void nft_list_key(struct nft_emit *e, enum nft_term a, enum nft_term b)
