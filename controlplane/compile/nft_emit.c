@@ -287,8 +287,7 @@ void nft_map(struct nft_emit *e, const char *map)
 
 void nft_vmap(struct nft_emit *e, const char *map)
 {
-	put(e, &(struct nft_expr){.kind = NFT_EXPR_LOOKUP, .sreg = 0, .dreg = NFT_REG_NONE, .verdict = 1},
-	    map);
+	lookup(e, map, NFT_REG_NONE, 0);
 }
 
 void nft_list_key(struct nft_emit *e, enum nft_term a, enum nft_term b)

@@ -191,8 +191,6 @@ static void make_lookup(struct nftnl_expr *to, const struct nft_expr *e, const c
 {
 	put_reg(to, NFTNL_EXPR_LOOKUP_SREG, e->sreg);
 	put_reg(to, NFTNL_EXPR_LOOKUP_DREG, e->dreg);
-	if (e->verdict)
-		nftnl_expr_set_u32(to, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
 	nftnl_expr_set_str(to, NFTNL_EXPR_LOOKUP_SET, name);
 	if (e->op)
 		nftnl_expr_set_u32(to, NFTNL_EXPR_LOOKUP_FLAGS, e->op);
@@ -202,7 +200,6 @@ static bool read_lookup(const struct nftnl_expr *from, struct nft_expr *e, const
 {
 	e->sreg = word_of(from, NFTNL_EXPR_LOOKUP_SREG);
 	e->dreg = word_of(from, NFTNL_EXPR_LOOKUP_DREG);
-	e->verdict = nftnl_expr_is_set(from, NFTNL_EXPR_LOOKUP_DREG) && e->dreg == NFT_REG_NONE;
 	e->op = (uint8_t)number(from, NFTNL_EXPR_LOOKUP_FLAGS);
 	*name = nftnl_expr_get_str(from, NFTNL_EXPR_LOOKUP_SET);
 	return fits(from, NFTNL_EXPR_LOOKUP_FLAGS, 1);

@@ -433,7 +433,7 @@ static const struct {
 	[NFT_EXPR_BITWISE] = {SREG | DREG | LEN | DATA | XOR, 0, 0, 16},
 	[NFT_EXPR_BYTEORDER] = {SREG | DREG | OP | LEN, 1, 0, 8},
 	[NFT_EXPR_CMP] = {SREG | OP | LEN | DATA, NFT_CMP_GTE, 0, 16},
-	[NFT_EXPR_LOOKUP] = {SREG | DREG | OP | NAME | VERDICT, 1, 0, 0},
+	[NFT_EXPR_LOOKUP] = {SREG | DREG | OP | NAME, 1, 0, 0},
 	[NFT_EXPR_DYNSET] = {SREG | OP | NAME | RATE, NFT_DYNSET_OP_DELETE, 0, 0},
 	[NFT_EXPR_IMMEDIATE] = {DREG | LEN | DATA | NAME | VERDICT, 0, 0, 16},
 	[NFT_EXPR_LOG] = {KEY | OFFSET | NAME | RATE, 0, 0, 0},
@@ -490,8 +490,6 @@ static const char *check_lookup(struct judge *j, const struct nft_expr *e)
 	if (e->kind == NFT_EXPR_DYNSET)
 		return s->flags & NFT_SET_EVAL ? NULL : "program: expression: no dynamic set";
 	if (e->dreg != NFT_REG_NONE && (!(s->flags & NFT_SET_MAP) || s->data_len == 16 || e->op))
-		return "program: expression: look-up of what the set does not hold";
-	if (e->verdict && (e->verdict != 1 || s->data_len != 16 || e->op))
 		return "program: expression: look-up of what the set does not hold";
 	return NULL;
 }

@@ -202,9 +202,8 @@ enum nft_expr_kind {
 
 /*
  * Registers are counted in words of four bytes from 0 to 15 (NFT_REG32_00 + n), however the kernel prints
- * them. META and CT use one of both: sreg writes, dreg reads. LOOKUP has a dreg in maps to words; in maps to
- * verdicts `verdict` 1 makes it obey what it finds, 0 would only ask whether the key is there. BYTEORDER
- * turns one number of `len` bytes (2, 4 or 8).
+ * them. META and CT use one of both: sreg writes, dreg reads. LOOKUP in a map to verdicts has no dreg: it is
+ * the verdict register. BYTEORDER turns one number of `len` bytes (2, 4 or 8).
  */
 #define NFT_REG_NONE 0xff
 

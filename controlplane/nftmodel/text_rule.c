@@ -309,10 +309,10 @@ static void lookup(struct walk *w, const struct nft_expr *e)
 		w->reg[e->dreg] = r;
 	} else {
 		text_add(&t,
-			 e->verdict               ? " vmap @%s"
-			 : e->op                  ? " != @%s"
-			 : w->reg[e->sreg].masked ? " == @%s"
-						  : " @%s",
+			 set->data_len == 16 && !e->op ? " vmap @%s"
+			 : e->op                       ? " != @%s"
+			 : w->reg[e->sreg].masked      ? " == @%s"
+						       : " @%s",
 			 name);
 		append(clause(w), &t);
 	}

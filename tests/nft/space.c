@@ -245,7 +245,7 @@ static void rule_of_classes(struct nft_builder *b)
 	E(b, NULL, .kind = NFT_EXPR_IMMEDIATE, .sreg = NONE, .dreg = 0, .len = 4, .data = {3});
 	E(b, NULL, .kind = NFT_EXPR_META, .sreg = 0, .dreg = NONE, .key = NFT_META_MARK);
 	E(b, NULL, .kind = NFT_EXPR_CT, .sreg = NONE, .dreg = 0, .key = NFT_CT_MARK);
-	E(b, "opening", .kind = NFT_EXPR_LOOKUP, .sreg = 0, .dreg = NONE, .verdict = 1);
+	E(b, "opening", .kind = NFT_EXPR_LOOKUP, .sreg = 0, .dreg = NONE);
 }
 
 static void inet_table(struct nft_builder *b, uint32_t n)

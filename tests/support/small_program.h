@@ -140,9 +140,7 @@ static inline void small_chains(struct nft_builder *b, enum small_change change)
 		b,
 		(struct nft_expr){.kind = NFT_EXPR_CT, .sreg = NFT_REG_NONE, .dreg = 0, .key = NFT_CT_MARK},
 		NULL);
-	small_expr(b,
-		   (struct nft_expr){.kind = NFT_EXPR_LOOKUP, .sreg = 0, .dreg = NFT_REG_NONE, .verdict = 1},
-		   "opening");
+	small_expr(b, (struct nft_expr){.kind = NFT_EXPR_LOOKUP, .sreg = 0, .dreg = NFT_REG_NONE}, "opening");
 	nft_build_rule(b);
 	small_expr(b,
 		   (struct nft_expr){
