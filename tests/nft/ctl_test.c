@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A running cordon-nft on the real kernel, driven over its socket as cordond would: what may be asked, what a
+ * peer that lies gets, and what passes between two hosts of the bridge meanwhile. As root, in a network
+ * namespace of the test's own.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../unit/io/good_files.h"
+#include "compile.h"
+#include "process.h"
+#include "ring.h"
+#include "space.h"
+#include "to_nft.h"
+
+/* --- requests ------------------------------------------------------------------------------------------- */
+
+static void test_hello(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+	struct dpmsg answer = rig_ask(fd, rig_request(DP_HELLO), -1, NULL);
+	struct ring_file ring;
+
+	assert_int_equal(answer.type, DP_HELLO);
+	assert_int_equal(answer.hello.engine, DP_ENGINE_NFT);
+	assert_int_equal(answer.hello.layout, NFT_LAYOUT_BRNF);
+	assert_int_equal(answer.hello.pid, f->rig.pid);
+	assert_int_equal(answer.hello.generation, 0);
+	assert_int_equal(answer.hello.n_ports, 2);
+	assert_string_equal(answer.hello.port_name[1], "b");
+	assert_string_equal(answer.hello.port_driver[1], "vb0");
+	assert_int_equal(answer.hello.port_up, 3);
+	assert_true(answer.hello.features & DP_FEATURE_BRIDGE);
+	assert_int_equal(answer.hello.standby, DP_STANDBY_NONE);
+	assert_int_equal(ring_open(&ring, answer.hello.ring_path, false), 0);
+	assert_int_equal(ring.header->instance, answer.hello.instance);
+	ring_close(&ring);
+	close(fd);
+}
+
+/* Closed until something is published; then what the policy allows, and nothing else. */
+static void test_publish(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+
+	assert_false(ping());
+	put_in_force(f, fd);
+	assert_int_equal(hello_of(fd).generation, GENERATION);
+	assert_memory_equal(hello_of(fd).digest, f->program->digest, 32);
+	assert_true(ping());
+	expect_held(f, fd, 0, snapshot_bindings(f->bindings), 2);
+
+	make_policy(f, UDP, 0);
+	put_in_force(f, fd);
+	assert_false(ping());
+	expect_held(f, fd, 0, snapshot_bindings(f->bindings), 2);
+	close(fd);
+}
+
+static void bind_one(int fd, struct dp_binding b, bool gone)
+{
+	struct dpmsg request = rig_request(DP_BIND);
+
+	b.flags = gone ? DP_BINDING_GONE : 0;
+	request.count = 1;
+	request.bind[0] = b;
+	expect_ok(rig_ask(fd, request, -1, NULL));
+}
+
+static void test_bind(void **state)
+{
+	struct fixture *f = *state;
+	struct dp_binding b[3], *held;
+	size_t size;
+	int fd = rig_connect(&f->rig);
+
+	put_in_force(f, fd);
+	memcpy(b, snapshot_bindings(f->bindings), 2 * sizeof(*b));
+	assert_true(ping());
+
+	/* Two addresses of one MAC share elements. */
+	b[2] = b[1];
+	b[2].addr[3] = 77;
+	bind_one(fd, b[2], false);
+	expect_held(f, fd, 0, b, 3);
+	held = dump(fd, DP_DUMP_BINDINGS, &size);
+	assert_int_equal(size, 3 * sizeof(*held));
+	free(held);
+	bind_one(fd, b[2], true);
+	expect_held(f, fd, 0, b, 2);
+	assert_true(ping());
+
+	/* Another identity, which may nothing, and back. */
+	b[1].identity = 17;
+	bind_one(fd, b[1], false);
+	expect_held(f, fd, 0, b, 2);
+	assert_false(ping());
+	b[1].identity = 16;
+	bind_one(fd, b[1], false);
+	assert_true(ping());
+	bind_one(fd, b[1], true);
+	expect_held(f, fd, 0, b, 1);
+	assert_false(ping());
+	close(fd);
+}
+
+static void test_deny_all(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+	struct dpmsg request = rig_request(DP_BIND);
+	size_t size;
+
+	put_in_force(f, fd);
+	assert_true(ping());
+	expect_ok(rig_ask(fd, rig_request(DP_DENY_ALL), -1, NULL));
+	assert_int_equal(hello_of(fd).generation, 0);
+	assert_null(dump(fd, DP_DUMP_IMAGE, &size)); /* nothing is in force, and that is no failure */
+	assert_false(ping());
+	request.count = 1;
+	request.bind[0] = snapshot_bindings(f->bindings)[0];
+	expect_error(rig_ask(fd, request, -1, NULL), ENOENT, "no generation");
+	put_in_force(f, fd);
+	assert_true(ping());
+	close(fd);
+}
+
+/* Each refusal leaves what is in force. */
+static void test_refused_publish(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+	const size_t size = f->program_size;
+
+	put_in_force(f, fd);
+	expect_error(publish(f, fd), ENOENT, "prepared");
+	expect_error(ask_with(fd, DP_PREPARE, 6, NULL, 0, true), EBADF, "descriptor");
+	expect_error(ask_with(fd, DP_PREPARE, 6, f->program, size, false), EPERM, "sealed");
+	expect_error(ask_with(fd, DP_PREPARE, 6, f->program, size - 8, true), EINVAL, "program:");
+	expect_error(ask_with(fd, DP_PREPARE, 6, f->image, f->image->size, true), EINVAL, "program:");
+
+	expect_ok(prepare(f, fd));
+	expect_error(ask_with(fd, DP_PUBLISH, 6, f->bindings, f->bindings_size, true), EINVAL,
+		     "generation 5, not 6");
+	expect_error(ask_with(fd, DP_PUBLISH, 5, f->bindings, f->bindings_size, false), EPERM, "sealed");
+	expect_error(ask_with(fd, DP_PUBLISH, 5, f->bindings, f->bindings_size - 1, true), EINVAL,
+		     "bindings:");
+	struct dp_binding *first = (struct dp_binding *)(f->bindings + 1);
+	first->port = 2;
+	good_snapshot_seal(f->bindings);
+	expect_error(publish(f, fd), EINVAL, "port that does not exist");
+	first->port = 0;
+	f->bindings->image_crc ^= 1;
+	good_snapshot_seal(f->bindings);
+	expect_error(publish(f, fd), EINVAL, "another image");
+	f->bindings->image_crc ^= 1;
+	good_snapshot_seal(f->bindings);
+
+	assert_int_equal(hello_of(fd).generation, GENERATION);
+	expect_held(f, fd, 0, snapshot_bindings(f->bindings), 2);
+	assert_true(ping());
+	close(fd);
+}
+
+/* A program of another box is none of ours, whatever it allows. */
+static void test_another_box(void **state)
+{
+	struct fixture *f = *state;
+	struct nft_box b = process_box();
+	int fd = rig_connect(&f->rig);
+	struct nft_program *p;
+	char error[256];
+	size_t size;
+
+	strcpy(b.port[1].device, "vc0");
+	assert_int_equal(compile_nft(f->image, &b, &NFT_LIMITS_DEFAULT, &p, &size, error, sizeof(error)),
+			 COMPILE_OK);
+	expect_error(ask_with(fd, DP_PREPARE, 6, p, size, true), EINVAL, "other ports");
+	free(p);
+	b = process_box();
+	strcpy(b.bridge, "br1");
+	assert_int_equal(compile_nft(f->image, &b, &NFT_LIMITS_DEFAULT, &p, &size, error, sizeof(error)),
+			 COMPILE_OK);
+	expect_error(ask_with(fd, DP_PREPARE, 6, p, size, true), EINVAL, "another bridge");
+	free(p);
+	close(fd);
+}
+
+static void test_refused_requests(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+	struct dpmsg request = rig_request(DP_BIND);
+
+	put_in_force(f, fd);
+	expect_error(rig_ask(fd, request, -1, NULL), EINVAL, "one to 24");
+	request = rig_request(DP_BIND);
+	request.count = DP_BATCH + 1;
+	expect_error(rig_ask(fd, request, -1, NULL), EINVAL, "one to 24");
+	request = rig_request(DP_BIND);
+	request.count = 1;
+	request.bind[0] = snapshot_bindings(f->bindings)[0];
+	request.bind[0].port = 2;
+	expect_error(rig_ask(fd, request, -1, NULL), EINVAL, "port that does not exist");
+	request = rig_request(DP_DUMP);
+	request.dump.what = 9;
+	expect_error(rig_ask(fd, request, -1, NULL), EINVAL, "dump");
+	expect_held(f, fd, 0, snapshot_bindings(f->bindings), 2);
+	close(fd);
+}
+
+/* Told why, closed, and the next one is served. */
+static void expect_closed(struct fixture *f, const void *bytes, size_t size, const char *word)
+{
+	int fd = rig_connect(&f->rig);
+	struct dpmsg answer;
+
+	rig_send(fd, bytes, size, -1);
+	assert_true(rig_receive(fd, &answer, NULL));
+	expect_error(answer, EPROTO, word);
+	assert_false(rig_receive(fd, &answer, NULL));
+	close(fd);
+}
+
+static void test_malformed(void **state)
+{
+	struct fixture *f = *state;
+	char large[sizeof(struct dpmsg) + 1] = {0};
+	struct dpmsg m = rig_request(DP_PING);
+
+	expect_closed(f, &m, sizeof(m) - 1, "another size");
+	expect_closed(f, &m, 1, "another size");
+	expect_closed(f, large, sizeof(large), "another size");
+	m.abi = DP_ABI + 1;
+	expect_closed(f, &m, sizeof(m), "another version");
+	m = rig_request(DP_OK);
+	expect_closed(f, &m, sizeof(m), "unknown type");
+
+	int fd = rig_connect(&f->rig);
+	assert_int_equal(hello_of(fd).generation, 0);
+	close(fd);
+}
+
+static void test_second_connection(void **state)
+{
+	struct fixture *f = *state;
+	int first = rig_connect(&f->rig);
+	struct dpmsg answer;
+
+	hello_of(first);
+	int second = rig_connect(&f->rig);
+	assert_true(rig_receive(second, &answer, NULL));
+	expect_error(answer, EBUSY, "another");
+	assert_false(rig_receive(second, &answer, NULL));
+	close(second);
+	hello_of(first);
+	close(first);
+}
+
+/* --- without being asked -------------------------------------------------------------------------------- */
+
+/* Killed and started again: what passed passes, what was denied is denied, and it can be replaced. */
+static void test_killed(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+	struct dp_binding *held;
+	struct dpmsg request = rig_request(DP_BIND);
+	size_t size;
+
+	put_in_force(f, fd);
+	assert_true(ping());
+	rig_end(&f->rig, SIGKILL);
+	close(fd);
+	assert_true(ping());
+	rig_start(&f->rig, process_arguments);
+	fd = rig_connect(&f->rig);
+	assert_int_equal(hello_of(fd).generation, GENERATION);
+	assert_true(ping());
+	assert_false(space_run("nsenter -n -t %d ping -c 1 -W 1 -I 10.0.0.9 10.0.0.2 2>/dev/null", hosts[0]));
+	expect_held(f, fd, 0, snapshot_bindings(f->bindings), 2);
+	held = dump(fd, DP_DUMP_BINDINGS, &size);
+	assert_int_equal(size, 2 * sizeof(*held));
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(held[i].identity, 16);
+		assert_int_equal(held[i].domain, 10);
+		assert_int_equal(held[i].port, held[i].addr[3] - 1);
+	}
+	free(held);
+	request.count = 1;
+	request.bind[0] = snapshot_bindings(f->bindings)[0];
+	expect_error(rig_ask(fd, request, -1, NULL), ENOENT, "adopted");
+
+	make_policy(f, UDP, 0);
+	put_in_force(f, fd);
+	assert_false(ping());
+	close(fd);
+}
+
+/* Started for other ports than those whose tables are there: nothing passes. */
+static void test_killed_then_other_ports(void **state)
+{
+	struct fixture *f = *state;
+	const char *other[PROCESS_ARGUMENTS];
+	int fd = rig_connect(&f->rig);
+
+	memcpy(other, process_arguments, sizeof(process_arguments));
+	other[9] = "name=b,device=vz0,role=access,vlan=10,side=inside";
+	put_in_force(f, fd);
+	assert_true(ping());
+	rig_end(&f->rig, SIGKILL);
+	close(fd);
+	rig_start(&f->rig, other);
+	fd = rig_connect(&f->rig);
+	assert_int_equal(hello_of(fd).generation, 0);
+	assert_false(ping());
+	close(fd);
+}
+
+static bool is_shut(struct fixture *f, int fd)
+{
+	return !ping();
+}
+
+static void test_schedule(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+	const time_t closes = time(NULL) + 4;
+
+	make_policy(f, ICMP, closes);
+	put_in_force(f, fd);
+	assert_true(ping());
+	assert_true(time(NULL) < closes);
+	assert_true(until(is_shut, f, fd));
+	assert_in_range(time(NULL), closes, closes + 3);
+	assert_int_equal(hello_of(fd).generation, GENERATION);
+	expect_held(f, fd, 1, snapshot_bindings(f->bindings), 2);
+	close(fd);
+}
+
+static bool receive_drift(int fd)
+{
+	struct dpmsg m;
+
+	for (int i = 0; i < 100; i++)
+		if (rig_receive(fd, &m, NULL) && !m.seq && m.type == DP_DRIFT)
+			return true;
+	return false;
+}
+
+/* Somebody adds a rule: told, and visible in the read-back. */
+static void test_drift(void **state)
+{
+	struct fixture *f = *state;
+	char text[256];
+	size_t size, got_size;
+	int fd = rig_connect(&f->rig);
+
+	put_in_force(f, fd);
+	assert_true(space_run("nft add chain bridge cordon stranger"));
+	assert_true(receive_drift(fd));
+	struct nft_program *want = nft_with_bindings(f->program, 0, snapshot_bindings(f->bindings), 2, &size,
+						     text, sizeof(text));
+	struct nft_program *got = dump(fd, DP_DUMP_IMAGE, &got_size);
+	assert_true(nft_differ(want, 0, got, 0, text, sizeof(text)));
+	free(want);
+	free(got);
+	put_in_force(f, fd);
+	expect_held(f, fd, 0, snapshot_bindings(f->bindings), 2);
+	close(fd);
+}
+
+/* Our tables or the rules in the way of packets are taken away: loaded anew at once, and told. */
+static void test_taken_away(void **state)
+{
+	static const char *const attacks[] = {
+		"nft delete table bridge cordon",
+		"nft delete table inet cordon",
+		"nft flush chain bridge cordon prerouting",
+		"nft insert rule inet cordon forward accept",
+	};
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+
+	make_policy(f, UDP, 0);
+	put_in_force(f, fd);
+	for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
+		assert_true(space_run("%s", attacks[i]));
+		assert_true(receive_drift(fd));
+		expect_held(f, fd, 0, snapshot_bindings(f->bindings), 2);
+		assert_false(ping());
+	}
+	make_policy(f, ICMP, 0);
+	put_in_force(f, fd);
+	assert_true(ping());
+	close(fd);
+}
+
+static void test_rights(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+	const char *status = space_output("cat /proc/%d/status", f->rig.pid);
+
+	assert_non_null(strstr(status, "CapInh:\t0000000000000000"));
+	assert_non_null(strstr(status, "CapPrm:\t0000000000001000"));
+	assert_non_null(strstr(status, "CapEff:\t0000000000001000"));
+	assert_non_null(strstr(status, "CapBnd:\t0000000000001000"));
+	assert_non_null(strstr(status, "CapAmb:\t0000000000000000"));
+	assert_non_null(strstr(status, "NoNewPrivs:\t1"));
+	close(fd);
+}
+
+/* One at a time in a run directory. */
+static void test_second_process(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+	struct rig second = f->rig;
+
+	second.errors = -1;
+	rig_start(&second, process_arguments);
+	assert_int_equal(rig_end(&second, 0), 6);
+	assert_true(rig_said(&second, "only one instance"));
+	close(second.errors);
+	hello_of(fd);
+	close(fd);
+}
+
+int main(int argc, char *argv[])
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, process_setup, process_teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_hello),
+		T(test_publish),
+		T(test_bind),
+		T(test_deny_all),
+		T(test_refused_publish),
+		T(test_another_box),
+		T(test_refused_requests),
+		T(test_malformed),
+		T(test_second_connection),
+		T(test_killed),
+		T(test_killed_then_other_ports),
+		T(test_schedule),
+		T(test_drift),
+		T(test_taken_away),
+		T(test_rights),
+		T(test_second_process),
+	};
+
+	if (argc != 2)
+		return 2;
+	rig_program(argv[1]);
+	return cmocka_run_group_tests_name("ctl", tests, process_world, process_world_end);
+}
