@@ -271,10 +271,11 @@ static void take_mark(struct records *r, struct session *s, const struct nl_sess
 {
 	struct mark_meaning m;
 
-	if (!s) {
-		adopt(r, now);
+	if (!s) { /* the event of its opening was lost, or it is older than we */
+		meet(r, now);
 		return;
 	}
+	s->flow.state = state_of(now, s->flow.state);
 	if (s->mark == now->mark || !marks_read(&r->marks, now->mark, &m))
 		return;
 	/* An event from before we set a newer one. */

@@ -311,7 +311,7 @@ static bool drain_events(struct records *r)
 		return true;
 	}
 	records_failed(r, "conntrack's events", n < 0 ? n : 0);
-	return n == (int)BATCH;
+	return n >= (int)BATCH;
 }
 
 static bool drain_logs(struct records *r)
@@ -320,7 +320,7 @@ static bool drain_logs(struct records *r)
 	int n = nl_logs(r->nl, BATCH, refusals_take, r, &lost);
 
 	records_failed(r, "messages of refused packets", n < 0 ? n : 0);
-	return n == (int)BATCH;
+	return n >= (int)BATCH;
 }
 
 void records_drain(struct records *r)
