@@ -214,6 +214,7 @@ static void rules_guarded(struct decide *d)
 
 	if (d->host) {
 		nft_rule_open(e);
+		nft_is_family(e, 6);
 		nft_at_least(e, T_ICMP6_TYPE, ND_FIRST);
 		nft_at_most(e, T_ICMP6_TYPE, ND_LAST);
 		nft_accept(e);
@@ -226,6 +227,7 @@ static void rules_guarded(struct decide *d)
 	}
 	for (size_t i = 0; i < sizeof nd; i++) {
 		nft_rule_open(e);
+		nft_is_family(e, 6);
 		nft_is(e, T_ICMP6_TYPE, nd[i]);
 		nft_accept(e);
 	}

@@ -14,8 +14,8 @@
 #define PRIORITY_AFTER  (-100) /* behind it */
 #define PRIORITY_FILTER 0
 
-/* The packet mark is the port's number, from the guard. What is routed through the bridge's device is not
- * between two ports. */
+/* The packet mark is the port's number, from the guard: without one the frame came from a device that is none
+ * of ours. What is routed through the bridge's device is not between two ports. */
 static void build_brnf(struct nft_emit *e, const struct nft_box *box)
 {
 	nft_base_open(e, "prerouting", NF_INET_PRE_ROUTING, PRIORITY_ZONE);
@@ -25,6 +25,10 @@ static void build_brnf(struct nft_emit *e, const struct nft_box *box)
 	nft_map(e, "domain");
 	nft_set_zone(e);
 	nft_base_open(e, "forward", NF_INET_FORWARD, PRIORITY_FILTER);
+	nft_rule_open(e);
+	nft_device(e, T_IIFNAME, true, box->bridge);
+	nft_is(e, T_MARK, 0);
+	nft_drop(e);
 	nft_rule_open(e);
 	nft_device(e, T_IIFNAME, true, box->bridge);
 	nft_device(e, T_OIFNAME, true, box->bridge);

@@ -248,7 +248,10 @@ static uint32_t model_at(const struct nft_program *p, int64_t utc_s)
 
 void records_use(struct records *r, const struct nft_program *program, uint32_t generation)
 {
-	records_ready(r); /* what the program before has decided */
+	if (r->marks.of[0].n)
+		records_ready(r); /* what the programs before have decided */
+	else
+		records_clock(r);
 	r->program = program;
 	r->generation = program ? generation : 0;
 	r->model = model_at(program, r->recorder.now.utc_ns / NS_PER_S);

@@ -101,9 +101,7 @@ static void take_decision(struct records *r, const struct nl_log *l)
 		refused(r, l, &p, &meaning);
 		return;
 	}
-	recorder_lost(&r->recorder, 1);
-	records_notice(r, "a refused packet could not be recorded: mark %#x, %u bytes of type %#x", l->mark,
-		       l->len, l->protocol);
+	laws_unrecorded(r, l->mark);
 }
 
 /* --- endpoints ---------------------------------------------------------------------------------------- */
