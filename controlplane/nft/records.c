@@ -172,6 +172,7 @@ static int build(struct records *r, const char *run_dir, char *error, size_t roo
 	}
 	records_clock(r);
 	r->began_ns = r->recorder.now.utc_ns;
+	r->settle_ms = (int64_t)r->recorder.now.now_ns / NS_PER_MS;
 	code = counters_read(&r->counters, r->nl);
 	if (code)
 		snprintf(error, room, "counters of the kernel: %s", nl_error(r->nl));
