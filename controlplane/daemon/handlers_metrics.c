@@ -21,10 +21,10 @@ struct sums {
 static bool is_gauge(const char *name)
 {
 	static const char *const gauges[] = {
-		"decisions_pending", "updates_pending",   "laws_closed",       "storing",
-		"generation",        "dp_connected",      "dp_equal",          "bindings",
-		"bindings_unknown",  "bindings_conflict", "dp_bindings",       "dp_sessions",
-		"dp_generation",     "engine_equal",      "proof_age_seconds",
+		"decisions_pending", "updates_pending",   "laws_closed",  "storing",
+		"generation",        "dp_connected",      "dp_equal",     "bindings",
+		"bindings_unknown",  "bindings_conflict", "dp_bindings",  "dp_sessions",
+		"dp_generation",     "dp_heartbeat",      "engine_equal", "proof_age_seconds",
 	};
 
 	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
@@ -80,6 +80,7 @@ static void print_ring(FILE *out, const struct ring_file *f)
 		return;
 	for (uint32_t w = 0; w < f->n_workers; w++)
 		add_worker(s, &ring_worker(f, w)->counters, f->n_ports);
+	s->heartbeat = ring_heartbeat(f);
 #define X(name) print_metric(out, "dp_" #name, s->name);
 	RING_COUNTERS(X)
 #undef X

@@ -46,6 +46,29 @@ uint64_t recorder_session(struct recorder *r)
 	return ++r->session;
 }
 
+void recorder_expect(struct recorder *r, uint64_t n)
+{
+	r->expected += n;
+	recorder_add(&r->count->decisions, n);
+}
+
+static void raise_decision(struct recorder *r)
+{
+	if (r->expected)
+		r->expected--;
+	else
+		recorder_add(&r->count->decisions, 1);
+}
+
+void recorder_lost(struct recorder *r, uint64_t n)
+{
+	uint64_t known = n < r->expected ? n : r->expected;
+
+	r->expected -= known;
+	recorder_add(&r->count->decisions, n - known);
+	recorder_add(&r->count->decisions_lost, n);
+}
+
 /* The allowance fills up to one second's worth. */
 static bool take_allowance(struct recorder *r)
 {
@@ -285,7 +308,7 @@ void recorder_refused(struct recorder *r, const struct recorder_refusal *what)
 	struct recorder_kind kind = kind_of(&record);
 	struct place place = {NO_SLOT, false};
 
-	recorder_add(&r->count->decisions, 1);
+	raise_decision(r);
 	if (!r->record_all && !(what->decision.flags & DECISION_LOG_ALWAYS))
 		place = find_place(r, &kind);
 	if (place.repeated)
@@ -339,7 +362,7 @@ void recorder_opened(struct recorder *r, const struct flow *f, const struct flow
 
 	record.packets[0] = 1;
 	record.bytes[0] = ip_len;
-	recorder_add(&r->count->decisions, 1);
+	raise_decision(r);
 	if (!r->record_all && !take_allowance(r)) {
 		struct recorder_kind kind = kind_of(&record);
 

@@ -29,6 +29,7 @@
 struct worker {
 	struct engine *engine;
 	const struct clock *clock;
+	uint64_t *heartbeat; /* in the ring file */
 	struct lanes lanes;
 	uint32_t n_rx;          /* ports polled: all, or in tap mode the first */
 	struct rte_mbuf *spare; /* for the next frame of the engine's own */
@@ -182,6 +183,15 @@ static void pass_events(struct worker *w)
 /* --- the loop
  * ------------------------------------------------------------------------------------------------ */
 
+/* Once a millisecond at most: the line is one that another process reads. */
+static void beat(struct worker *w, struct engine_clock now)
+{
+	uint64_t ms = clock_kernel_ms(w->clock, now.now_ns);
+
+	if (*w->heartbeat != ms)
+		__atomic_store_n(w->heartbeat, ms, __ATOMIC_RELEASE);
+}
+
 /* After so many turns without a frame: sleep, twice as long each time. */
 static void nap(uint32_t idle)
 {
@@ -197,6 +207,7 @@ static uint32_t turn(struct worker *w)
 	struct engine_clock now = clock_now(w->clock);
 	uint32_t got = 0;
 
+	beat(w, now);
 	for (uint32_t port = 0; port < w->n_rx; port++)
 		got += poll_port(w, port, now);
 	engine_tick(w->engine, now, got ? TICK_BUSY : TICK_IDLE);
@@ -237,6 +248,7 @@ struct worker *worker_create(const struct worker_config *config, const char **er
 	if (!w)
 		return NULL;
 	w->clock = config->clock;
+	w->heartbeat = &config->ring->shared->counters.heartbeat;
 	w->n_rx = config->engine->tap ? 1 : config->engine->n_ports;
 	lanes_init(&w->lanes, config->ports, config->engine);
 	w->engine = make_queues(w) ? engine_create(config->engine, config->ring, error) : NULL;

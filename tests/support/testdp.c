@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ struct testdp {
 	pthread_mutex_t lock;
 	int listen_fd, wake_fd, peer;
 	bool stop;
+	_Atomic bool silent;
 	struct ring_file ring;
 	char ring_path[96];
 	struct engine *engine;
@@ -382,6 +384,17 @@ static void take_peer(struct testdp *t)
 	t->peer = fd;
 }
 
+static void beat(struct testdp *t)
+{
+	struct timespec mono;
+
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	if (!atomic_load_explicit(&t->silent, memory_order_relaxed))
+		__atomic_store_n(&ring_worker(&t->ring, 0)->counters.heartbeat,
+				 (uint64_t)mono.tv_sec * 1000u + (uint64_t)mono.tv_nsec / 1000000u,
+				 __ATOMIC_RELEASE);
+}
+
 static void *run(void *arg)
 {
 	struct testdp *t = arg;
@@ -390,6 +403,7 @@ static void *run(void *arg)
 		struct pollfd p[] = {
 			{t->wake_fd, POLLIN, 0}, {t->listen_fd, POLLIN, 0}, {t->peer, POLLIN, 0}};
 
+		beat(t);
 		poll(p, 3, TICK_MS);
 		if (p[0].revents)
 			break;
@@ -538,6 +552,11 @@ bool testdp_frame(struct testdp *t, uint32_t port, struct pkt *p)
 		engine_sent(t->engine, port, 1, 0);
 	pthread_mutex_unlock(&t->lock);
 	return f.act != FRAME_DROP;
+}
+
+void testdp_silence(struct testdp *t, bool on)
+{
+	atomic_store_explicit(&t->silent, on, memory_order_relaxed);
 }
 
 void testdp_drift(struct testdp *t)
