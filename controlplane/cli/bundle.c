@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "config.h"
 #include "member.h"
 #include "yaml.h"
 #include "zone.h"
@@ -129,8 +130,16 @@ bool bundle_take(struct bundle *b, const json_t *files)
 
 bool bundle_compile(struct bundle *b)
 {
-	struct policy_env env = {.day_end = zone_day_end};
+	return bundle_compile_for(b, NULL);
+}
 
+bool bundle_compile_for(struct bundle *b, const struct config *config)
+{
+	struct policy_env env = {.day_end = zone_day_end};
+	const char *ports[CONFIG_PORTS_MAX];
+
+	if (config != NULL)
+		config_env(config, ports, &env);
 	b->rs = policy_compile(b->sources, b->n, &env, &b->diags);
 	return b->rs != NULL;
 }

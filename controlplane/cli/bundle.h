@@ -21,6 +21,9 @@ int bundle_read(struct cli *cli, const char *path, struct bundle *b);
 bool bundle_take(struct bundle *b, const json_t *files);
 /* Compiles what was read, judged without a gateway config; the findings are in b->diags. */
 bool bundle_compile(struct bundle *b);
+/* The same for the gateway of a config; NULL: none. */
+struct config;
+bool bundle_compile_for(struct bundle *b, const struct config *config);
 /* Both, with findings of severity error on stderr. CLI_DONE, CLI_USAGE or CLI_POLICY. */
 int bundle_load(struct cli *cli, const char *path, struct bundle *b);
 void bundle_free(struct bundle *b);

@@ -9,6 +9,8 @@
 
 #include "bundle.h"
 #include "compile.h"
+#include "config.h"
+#include "needs.h"
 #include "text.h"
 #include "verbs.h"
 
@@ -22,6 +24,9 @@ static size_t run_tests(const struct ruleset *rs, struct test_result **results)
 
 struct check {
 	struct bundle bundle;
+	struct bundle config_file; /* --config; its findings are about the config only */
+	struct config *config;     /* NULL: none */
+	struct nft_box box;        /* of the engine in question; without planes: cordon-dp alone */
 	struct compile_stats stats;
 	size_t failed, passed;
 	bool compiled; /* to an image */
@@ -166,22 +171,79 @@ static bool check_print(struct cli *cli, struct check *c, int code)
 	return fflush(cli->out) == 0 && ferror(cli->out) == 0;
 }
 
+/* A config with faults is no base to judge a policy on. */
+static int load_config(struct cli *cli, struct check *c)
+{
+	const char *path = cli_option(cli, "config");
+	struct bundle *b = &c->config_file;
+	int code;
+
+	if (path == NULL)
+		return CLI_DONE;
+	code = bundle_read(cli, path, b);
+	if (code != CLI_DONE)
+		return code;
+	if (b->n == 1)
+		c->config = config_load(b->sources[0].name, b->sources[0].text, b->sources[0].len, &b->diags);
+	diags_print(&b->diags, cli->err, bundle_text, b);
+	if (c->config == NULL)
+		return cli_fail(cli, CLI_USAGE, "%s is no config that cordond would take", path);
+	config_box(c->config, &c->box);
+	return CLI_DONE;
+}
+
+/* The engine that is asked about, whatever the config says. */
+static int choose_engine(struct cli *cli, struct check *c)
+{
+	const char *engine = cli_option(cli, "engine");
+
+	if (engine == NULL)
+		return CLI_DONE;
+	if (strcmp(engine, "nft") == 0)
+		c->box.planes |= NFT_PLANE_FORWARD;
+	else if (strcmp(engine, "dpdk") == 0)
+		c->box.planes = 0;
+	else
+		return cli_fail(cli, CLI_USAGE, "--engine takes dpdk or nft, not '%s'", engine);
+	return CLI_DONE;
+}
+
+static int prepare(struct cli *cli, struct check *c)
+{
+	int code = load_config(cli, c);
+
+	if (code == CLI_DONE)
+		code = choose_engine(cli, c);
+	return code == CLI_DONE ? bundle_read(cli, cli->args[0], &c->bundle) : code;
+}
+
+static void check_all(struct check *c)
+{
+	int64_t now = text_now() / 1000000000;
+
+	policy_warn(c->bundle.rs, now, &c->bundle.diags);
+	if (c->config != NULL)
+		config_demands(c->config, c->bundle.rs, now, &c->bundle.diags);
+	needs_note(c->bundle.rs, &c->box, &c->bundle.diags);
+	check_tests(c);
+	check_capacity(c);
+}
+
 int verb_check(struct cli *cli)
 {
 	struct check c = {0};
-	int code = bundle_read(cli, cli->args[0], &c.bundle);
+	int code = prepare(cli, &c);
 
-	if (code == CLI_DONE && bundle_compile(&c.bundle)) {
-		policy_warn(c.bundle.rs, text_now() / 1000000000, &c.bundle.diags);
-		check_tests(&c);
-		check_capacity(&c);
-	}
+	if (code == CLI_DONE && bundle_compile_for(&c.bundle, c.config))
+		check_all(&c);
 	if (code == CLI_DONE) {
 		diags_sort(&c.bundle.diags);
 		code = c.refused ? CLI_CAPACITY : c.bundle.diags.n_errors > 0 ? CLI_POLICY : CLI_DONE;
 		code = cli_written(cli, check_print(cli, &c, code), code);
 	}
 	bundle_free(&c.bundle);
+	config_free(c.config);
+	bundle_free(&c.config_file);
 	return code;
 }
 

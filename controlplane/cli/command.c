@@ -237,8 +237,8 @@ static int apply_format(struct cli *cli, const char *name)
 	if (strcmp(name, "dot") == 0 || strcmp(name, "html") == 0)
 		return cli_fail(cli, CLI_USAGE, "-o %s is not supported yet", name);
 	if (format < 0)
-		return cli_fail(cli, CLI_USAGE, "unknown format '%s': table, wide, plain, json, jsonl or csv",
-				name);
+		return cli_fail(cli, CLI_USAGE,
+				"unknown format '%s': table, wide, plain, json, jsonl, csv or junit", name);
 	if ((cli->command->formats & OUT_BIT(format)) == 0)
 		return cli_fail(cli, CLI_USAGE, "-o %s is not a format of this command", name);
 	cli->style.format = (enum out_format)format;

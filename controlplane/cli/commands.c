@@ -23,7 +23,11 @@ const struct command cli_commands[] = {
 		.args_min = 1,
 		.args_max = 1,
 		.examples = EXAMPLES("cordon check policy.yaml", "cordon check policies/examples/agency-core",
-				     "cordon check -o json policy.yaml"),
+				     "cordon check -o json policy.yaml",
+				     "cordon check --config /etc/cordon/cordon.yaml policy.yaml"),
+		.options = OPTIONS(
+			{"config", 0, "FILE", "judge it for this gateway, its ports and management", 0},
+			{"engine", 0, "ENGINE", "dpdk or nft: note what this engine does not do", 0}),
 		.notes = "Findings go to stdout, each as file:line:column: error: text.\n"
 			 "Exit code 0, 3 (does not compile or a test fails) or 7 (does not fit).",
 	},
@@ -171,6 +175,17 @@ const struct command cli_commands[] = {
 				   {"limit", 'n', "N", "at most N, the newest (default 100)", 0},
 				   {"complete", 0, NULL, "exit 8 if anything is lost or aggregated away", 0}),
 	},
+	{
+		.name = "verify",
+		.usage = "",
+		.summary = "read every engine back and prove that it holds the policy",
+		.run = verb_verify,
+		.flags = COMMAND_ONLINE,
+		.formats = TEXTUAL | OUT_BIT(OUT_JUNIT),
+		.examples = EXAMPLES("cordon verify", "cordon verify -o junit > verify.xml"),
+		.notes = "Exit code 0 (all equal), 1 (a difference, shown with a packet that meets it) or\n"
+			 "8 (an engine is not connected).",
+	},
 	NOT_BUILT("blast", "what one identity reaches if it is taken over"),
 	NOT_BUILT("capture", "packets by verdict, as a capture file"),
 	NOT_BUILT("confirm", "keep a commit that would come back by itself"),
@@ -179,7 +194,6 @@ const struct command cli_commands[] = {
 	NOT_BUILT("sessions", "live sessions"),
 	NOT_BUILT("suggest", "rules that recorded traffic asks for"),
 	NOT_BUILT("trace", "one packet's way through the stages"),
-	NOT_BUILT("verify", "probe packets through the engines"),
 	NOT_BUILT("who", "who had an address, and when"),
 	{.name = NULL},
 };

@@ -25,8 +25,8 @@ struct out {
 };
 
 static const char *const format_names[OUT_FORMATS] = {
-	[OUT_TABLE] = "table", [OUT_WIDE] = "wide",   [OUT_PLAIN] = "plain",
-	[OUT_JSON] = "json",   [OUT_JSONL] = "jsonl", [OUT_CSV] = "csv",
+	[OUT_TABLE] = "table", [OUT_WIDE] = "wide", [OUT_PLAIN] = "plain", [OUT_JSON] = "json",
+	[OUT_JSONL] = "jsonl", [OUT_CSV] = "csv",   [OUT_JUNIT] = "junit",
 };
 
 int out_format_find(const char *name)

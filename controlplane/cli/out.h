@@ -14,10 +14,11 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum out_format { OUT_TABLE, OUT_WIDE, OUT_PLAIN, OUT_JSON, OUT_JSONL, OUT_CSV, OUT_FORMATS };
+enum out_format { OUT_TABLE, OUT_WIDE, OUT_PLAIN, OUT_JSON, OUT_JSONL, OUT_CSV, OUT_JUNIT, OUT_FORMATS };
 
 #define OUT_BIT(format) (1u << (format))
-#define OUT_ROWS        (OUT_BIT(OUT_FORMATS) - 1)
+/* What every list of rows can be; JUnit is for checks that passed or did not. */
+#define OUT_ROWS (OUT_BIT(OUT_JUNIT) - 1)
 
 /* The format of this name, or -1. */
 int out_format_find(const char *name);

@@ -88,25 +88,81 @@ static void show_head(const struct screen *s)
 	fprintf(s->out, "  up %s\n", age_text(member_text(s->data, "started", "-"), up, sizeof(up)));
 }
 
+/* `equal to the policy: PROVED 16:02:07, 1204 cells`, or since when it is not. */
+static void show_proof(const struct screen *s, const json_t *e)
+{
+	const json_t *proof = json_object_get(e, "proof");
+	const char *equal_time = member_text(proof, "equal_time", "");
+	bool equal = json_is_true(json_object_get(e, "equal"));
+	char when[40];
+
+	if (!json_is_object(proof) || (!equal && equal_time[0] == '\0'))
+		return;
+	line(s, "");
+	text_time_local(equal_time, when, sizeof(when));
+	if (equal)
+		fprintf(s->out, "  equal to the policy: PROVED %s, %" JSON_INTEGER_FORMAT " cells\n", when,
+			member_integer(proof, "cells"));
+	else
+		fprintf(s->out, "  equal to the policy: %s, last proved %s\n",
+			json_is_true(json_object_get(e, "adopted")) ? "NO (adopted)" : "NO", when);
+}
+
+static void show_kernel(const struct screen *s, const json_t *kernel)
+{
+	const json_t *missing = json_object_get(kernel, "missing");
+	char words[160], when[40];
+
+	if (!json_is_object(kernel))
+		return;
+	line(s, "");
+	fprintf(s->out, "  layout %s", member_text(kernel, "layout", "-"));
+	if (json_array_size(missing) > 0)
+		fprintf(s->out, ", kernel lacks %s", out_value(missing, words, sizeof(words)));
+	fputc('\n', s->out);
+	if (member_integer(kernel, "takeovers") == 0)
+		return;
+	line(s, "");
+	fprintf(s->out,
+		"  %" JSON_INTEGER_FORMAT " takeovers, last %s after a gap of %" JSON_INTEGER_FORMAT " ms\n",
+		member_integer(kernel, "takeovers"),
+		text_time_local(member_text(kernel, "last_takeover", "-"), when, sizeof(when)),
+		member_integer(kernel, "last_gap_ms"));
+}
+
+static void show_engine(const struct screen *s, const json_t *e)
+{
+	const json_t *equal = json_object_get(e, "equal");
+
+	fprintf(s->out, "%-4s  %s  gen %" JSON_INTEGER_FORMAT "  digest %.8s", member_text(e, "name", "-"),
+		member_text(e, "state", "-"), member_integer(e, "generation"), member_text(e, "digest", "-"));
+	if (!json_is_object(json_object_get(e, "kernel")))
+		fprintf(s->out, "  workers %" JSON_INTEGER_FORMAT, member_integer(e, "workers"));
+	fprintf(s->out, "%s%s%s\n",
+		json_is_boolean(equal) ? (json_is_true(equal) ? "  as committed" : "  DIFFERS") : "",
+		json_is_true(json_object_get(e, "tap")) ? "  tap" : "",
+		json_is_true(json_object_get(e, "test_mode")) ? "  test mode" : "");
+	show_proof(s, e);
+	show_kernel(s, json_object_get(e, "kernel"));
+}
+
 static void show_engines(const struct screen *s)
 {
+	json_int_t needs = member_integer(s->data, "needs_dpdk");
 	size_t i;
 	json_t *e;
 
 	json_array_foreach(json_object_get(s->data, "engines"), i, e)
 	{
-		const json_t *equal = json_object_get(e, "equal");
 		line(s, i == 0 ? "engines" : "");
-		fprintf(s->out,
-			"%s  %s  gen %" JSON_INTEGER_FORMAT "  digest %.8s  workers %" JSON_INTEGER_FORMAT,
-			member_text(e, "name", "-"), member_text(e, "state", "-"),
-			member_integer(e, "generation"), member_text(e, "digest", "-"),
-			member_integer(e, "workers"));
-		fprintf(s->out, "%s%s%s\n",
-			json_is_boolean(equal) ? (json_is_true(equal) ? "  as committed" : "  DIFFERS") : "",
-			json_is_true(json_object_get(e, "tap")) ? "  tap" : "",
-			json_is_true(json_object_get(e, "test_mode")) ? "  test mode" : "");
+		show_engine(s, e);
 	}
+	if (needs == 0)
+		return;
+	line(s, "");
+	fprintf(s->out,
+		"%" JSON_INTEGER_FORMAT " things need dpdk; there the kernel is stricter (cordon check)\n",
+		needs);
 }
 
 static void show_ports(const struct screen *s)

@@ -14,4 +14,5 @@ int verb_status(struct cli *cli);
 int verb_commit(struct cli *cli);
 int verb_rollback(struct cli *cli);
 int verb_generations(struct cli *cli);
+int verb_verify(struct cli *cli);
 int verb_flows(struct cli *cli);

@@ -106,6 +106,8 @@ void config_print_dp_args(const struct config *c, const char *run_dir, FILE *out
 /* The same of cordon-nft; nothing if the config has no use for it. */
 void config_print_nft_args(const struct config *c, const char *run_dir, FILE *out);
 
+/* What the policy compiler needs to know of this gateway; `ports` is filled and borrowed by `env`. */
+void config_env(const struct config *c, const char *ports[CONFIG_PORTS_MAX], struct policy_env *env);
 /* The config asks for cordon-nft: as the data path, as a standby, or for the gateway's own addresses. */
 bool config_uses_nft(const struct config *c);
 /* The box that cordon-nft runs; the layout is left open, because the kernel decides (nft_choose_layout()). */

@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From config to the box of a kernel program.
+ * From config to what others need to know of it: the policy compiler, and the box of a kernel program.
  */
 #include "config.h"
 
 #include <string.h>
 
 #include "config_port.h"
+#include "zone.h"
+
+void config_env(const struct config *c, const char *ports[CONFIG_PORTS_MAX], struct policy_env *env)
+{
+	*env = (struct policy_env){.ports = ports, .n_ports = c->n_ports, .day_end = zone_day_end};
+	for (size_t i = 0; i < c->n_ports; i++)
+		ports[i] = c->ports[i].name;
+	if (!c->has_protected)
+		return;
+	env->protected = c->protected;
+	env->n_protected = c->n_protected;
+}
 
 bool config_uses_nft(const struct config *c)
 {

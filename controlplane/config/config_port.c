@@ -309,8 +309,9 @@ void config_print_nft_args(const struct config *c, const char *run_dir, FILE *ou
 		return;
 	if (run_dir)
 		fprintf(out, "--run-dir\n%s\n", run_dir);
-	fprintf(out, "--bridge\n%s\n--group\n%u\n--clock\n%s\n", c->bridge, c->nft_group,
-		c->clock_trusted ? "trusted" : "kernel");
+	fprintf(out, "--group\n%u\n--clock\n%s\n", c->nft_group, c->clock_trusted ? "trusted" : "kernel");
+	if (forward)
+		fprintf(out, "--bridge\n%s\n--lease\n%u\n", c->bridge, c->timeouts.lease);
 	fprintf(out, "%s%s%s", forward ? "--plane\nforward\n" : "",
 		c->has_management ? "--plane\nhost\n" : "", c->standby ? "--standby\n" : "");
 	for (size_t i = 0; forward && i < c->n_ports; i++)

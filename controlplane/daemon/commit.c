@@ -499,6 +499,17 @@ static int look_again(struct daemon *d, struct work *w, struct link *l, struct e
 	return link_enforced(d, d->active, g) < 0 ? -ENOMEM : look(w, l, g);
 }
 
+/* cordon-nft found its tables in the kernel and enforces them, but does not know what they were made of, so
+ * it takes no bindings. */
+static bool is_orphan(const struct link *l)
+{
+	static const uint8_t unknown[32];
+	const struct dp_hello *h = dp_last_hello(l->dp);
+
+	return l->kind == DP_ENGINE_NFT && h->generation > 0 &&
+	       memcmp(h->digest, unknown, sizeof(unknown)) == 0;
+}
+
 int commit_verify(struct daemon *d, struct link *l)
 {
 	bool drift = l->equal || l->adopted;
@@ -513,8 +524,8 @@ int commit_verify(struct daemon *d, struct link *l)
 	if (r == 0 && !l->equal && drift && g.number > 0 && l->kind == DP_ENGINE_NFT)
 		r = look_again(d, &w, l, &g);
 	l->found = l->proof;
-	if (r == 0 && !l->equal && g.number > 0 && (l->kind == DP_ENGINE_DPDK || g.program))
-		r = repair(d, &w, l, &g, drift);
+	if (r == 0 && (!l->equal || is_orphan(l)) && g.number > 0 && (l->kind == DP_ENGINE_DPDK || g.program))
+		r = repair(d, &w, l, &g, drift && !l->equal);
 	d->keep.dirty |= l->equal && l == daemon_primary(d) && g.number != d->keep.image_written;
 	link_enforced_free(&g);
 	return r;

@@ -12,7 +12,6 @@
 #include "config.h"
 #include "image_check.h"
 #include "to_nft.h"
-#include "zone.h"
 
 struct generation *generation_new(size_t n_files)
 {
@@ -80,18 +79,13 @@ bool generation_resolve(struct generation *g, const struct config *config, struc
 {
 	struct policy_source *sources = calloc(g->n_files ? g->n_files : 1, sizeof(*sources));
 	const char *ports[CONFIG_PORTS_MAX];
-	struct policy_env env = {.ports = ports, .n_ports = config->n_ports, .day_end = zone_day_end};
+	struct policy_env env;
 
 	if (!sources)
 		return false;
 	for (size_t i = 0; i < g->n_files; i++)
 		sources[i] = (struct policy_source){g->files[i].name, g->files[i].text, g->files[i].len};
-	for (size_t i = 0; i < config->n_ports; i++)
-		ports[i] = config->ports[i].name;
-	if (config->has_protected) {
-		env.protected = config->protected;
-		env.n_protected = config->n_protected;
-	}
+	config_env(config, ports, &env);
 	g->rs = policy_compile(sources, g->n_files, &env, d);
 	free(sources);
 	return g->rs && d->n_errors == 0;

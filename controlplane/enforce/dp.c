@@ -424,19 +424,20 @@ static int prepare(struct enforcer *e, const struct enforced *g)
 	return send_bulk(dp, &m, "cordon-program", g->program, g->program_size);
 }
 
-/* The same bindings without an end; NULL: no memory. */
-static struct snapshot_header *endless(const struct enforced *g, size_t *size)
+/* What a follower is told: the same bindings without an end, or none if it has no ports. NULL: no memory. */
+static struct snapshot_header *endless(const struct dp *dp, const struct enforced *g, size_t *size)
 {
 	const struct snapshot_header *s = g->snapshot;
 	struct dp_binding *b = calloc(s->count + 1, sizeof(*b));
+	uint32_t n = dp->hello.n_ports > 0 ? s->count : 0;
 	struct snapshot_header *copy;
 
 	if (!b)
 		return NULL;
-	memcpy(b, snapshot_bindings(s), s->count * sizeof(*b));
-	for (uint32_t i = 0; i < s->count; i++)
+	memcpy(b, snapshot_bindings(s), n * sizeof(*b));
+	for (uint32_t i = 0; i < n; i++)
 		b[i].lease_s = UINT32_MAX;
-	copy = snapshot_make(g->image, s->generation, s->dictionary, b, s->count, size);
+	copy = snapshot_make(g->image, s->generation, s->dictionary, b, n, size);
 	free(b);
 	return copy;
 }
@@ -452,9 +453,10 @@ static int publish(struct enforcer *e, const struct enforced *g)
 
 	if (!dp->follows)
 		return send_bulk(dp, &m, "cordon-bindings", g->snapshot, g->snapshot_size);
-	copy = endless(g, &size);
+	copy = endless(dp, g, &size);
 	if (!copy)
 		return fail(dp, -ENOMEM, "out of memory for the bindings");
+	m.publish.n_bindings = copy->count;
 	r = send_bulk(dp, &m, "cordon-bindings", copy, size);
 	free(copy);
 	return r;

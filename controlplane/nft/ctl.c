@@ -104,6 +104,7 @@ static void fill_hello(const struct ctl *c, struct dp_hello *h)
 		h->standby = (uint8_t)standby_state(c->standby);
 		h->takeovers = standby_takeovers(c->standby);
 		h->takeover_ns = standby_takeover_ns(c->standby);
+		h->takeover_gap_ms = standby_gap_ms(c->standby);
 	}
 }
 

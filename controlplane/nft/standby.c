@@ -22,6 +22,7 @@ struct standby {
 	bool failed; /* the last change of the guard was refused */
 	uint64_t takeovers;
 	int64_t takeover_ns;
+	uint64_t beat_ms, gap_ms; /* the last heartbeat that was seen; how long it was ago at the takeover */
 	/* the dataplane that is watched */
 	pid_t pid; /* 0: none */
 	int pidfd;
@@ -134,10 +135,14 @@ static void look_for(struct standby *s)
 
 static bool lives(struct standby *s)
 {
-	if (s->pid && has_ended(s->pidfd))
+	if (s->pid && has_ended(s->pidfd)) {
+		s->beat_ms = ring_heartbeat(&s->ring);
 		forget(s);
+	}
 	if (!s->pid)
 		look_for(s);
+	if (s->pid)
+		s->beat_ms = ring_heartbeat(&s->ring);
 	return s->pid && ring_beats(&s->ring, now_ms());
 }
 
@@ -161,6 +166,7 @@ static void take_over(struct standby *s)
 	s->state = DP_STANDBY_ACTIVE;
 	s->takeovers++;
 	s->takeover_ns = now_ns(CLOCK_REALTIME);
+	s->gap_ms = s->beat_ms ? now_ms() - s->beat_ms : 0;
 	log_line(s->world.log, LOG_LEVEL_WARNING, "the dataplane %s: the kernel enforces",
 		 s->pid ? "hangs" : "is dead");
 }
@@ -233,4 +239,9 @@ uint64_t standby_takeovers(const struct standby *s)
 int64_t standby_takeover_ns(const struct standby *s)
 {
 	return s->takeover_ns;
+}
+
+uint64_t standby_gap_ms(const struct standby *s)
+{
+	return s->gap_ms;
 }

@@ -45,3 +45,5 @@ int standby_fd(const struct standby *s);
 enum dp_standby standby_state(const struct standby *s);
 uint64_t standby_takeovers(const struct standby *s);
 int64_t standby_takeover_ns(const struct standby *s);
+/* Of the last takeover: from the dataplane's last heartbeat to the guard's end. */
+uint64_t standby_gap_ms(const struct standby *s);

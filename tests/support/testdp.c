@@ -22,6 +22,7 @@
 #include "dpmsg.h"
 #include "engine.h"
 #include "image_check.h"
+#include "nftmodel.h"
 #include "probe_check.h"
 #include "snapshot.h"
 
@@ -40,6 +41,12 @@ struct testdp {
 	struct image_header *image, *prepared; /* in force, kept aside */
 	size_t image_size, prepared_size;
 	uint32_t generation, prepared_generation;
+	/* of a kernel engine, which has no `engine` */
+	bool nft, tell_drift;
+	struct dp_hello like; /* features and standby */
+	struct nft_program *program, *prepared_program;
+	struct dp_binding held[64];
+	size_t n_held;
 	double ahead_s;
 	unsigned seen[TYPES];
 	struct {
@@ -117,6 +124,16 @@ static void fill_hello(struct testdp *t, struct dpmsg *m)
 	}
 	h->port_up = 7;
 	h->test_mode = 1;
+	if (!t->nft)
+		return;
+	h->engine = DP_ENGINE_NFT;
+	h->features = t->like.features;
+	h->layout = t->program ? (uint8_t)t->program->box.layout : 0;
+	h->standby = t->like.standby;
+	h->takeovers = t->like.takeovers;
+	h->takeover_gap_ms = t->like.takeover_gap_ms;
+	if (t->program)
+		memcpy(h->digest, t->program->digest, sizeof(h->digest));
 }
 
 static void prepare(struct testdp *t, struct dpmsg *m, int fd)
@@ -215,6 +232,115 @@ static int dump(struct testdp *t, struct dpmsg *m, enum testdp_fault fault)
 	return fd;
 }
 
+/* --- the work of a kernel engine -------------------------------------------------------------- */
+
+static void nft_prepare(struct testdp *t, struct dpmsg *m, int fd)
+{
+	size_t size = 0;
+	struct nft_program *p = read_memfd(fd, &size);
+	const char *wrong = p ? nft_program_check(p, size) : "no program";
+
+	if (wrong) {
+		free(p);
+		refuse(m, EINVAL, wrong);
+		return;
+	}
+	free(t->prepared_program);
+	t->prepared_program = p;
+	m->type = DP_OK;
+}
+
+static void nft_publish(struct testdp *t, struct dpmsg *m, int fd)
+{
+	size_t size = 0;
+	struct snapshot_header *s = read_memfd(fd, &size);
+	const char *wrong = s ? snapshot_check(s, size) : "no snapshot";
+
+	if (!wrong && (!t->prepared_program || s->image_crc != t->prepared_program->image_crc))
+		wrong = "the snapshot is not of the prepared program";
+	if (!wrong && s->count > 64)
+		wrong = "too many";
+	if (wrong) {
+		refuse(m, EINVAL, wrong);
+	} else {
+		free(t->program);
+		t->program = t->prepared_program;
+		t->prepared_program = NULL;
+		t->generation = m->publish.generation;
+		t->n_held = s->count;
+		memcpy(t->held, snapshot_bindings(s), s->count * sizeof(t->held[0]));
+		m->type = DP_OK;
+	}
+	free(s);
+}
+
+static void nft_bind(struct testdp *t, const struct dp_binding *b)
+{
+	size_t i = 0;
+
+	while (i < t->n_held && (t->held[i].domain != b->domain || t->held[i].family != b->family ||
+				 memcmp(t->held[i].addr, b->addr, sizeof(b->addr)) != 0))
+		i++;
+	if (b->flags & DP_BINDING_GONE) {
+		if (i < t->n_held)
+			t->held[i] = t->held[--t->n_held];
+	} else if (i < 64) {
+		t->held[i] = *b;
+		t->n_held += i == t->n_held;
+	}
+}
+
+static int nft_dump(struct testdp *t, struct dpmsg *m)
+{
+	struct nft_program *p;
+	char error[256];
+	size_t size;
+	int fd;
+
+	m->type = DP_OK;
+	if (m->dump.what == DP_DUMP_BINDINGS)
+		return make_memfd(t->held, t->n_held * sizeof(t->held[0]), true);
+	if (!t->program)
+		return -1;
+	p = nft_with_bindings(t->program, 0, t->held, t->n_held, &size, error, sizeof(error));
+	if (!p) {
+		fprintf(stderr, "testdp: %s\n", error);
+		abort();
+	}
+	fd = make_memfd(p, size, true);
+	free(p);
+	return fd;
+}
+
+static int nft_work(struct testdp *t, struct dpmsg *m, int fd)
+{
+	switch (m->type) {
+	case DP_PREPARE:
+		nft_prepare(t, m, fd);
+		return -1;
+	case DP_PUBLISH:
+		nft_publish(t, m, fd);
+		return -1;
+	case DP_BIND:
+		for (unsigned i = 0; i < m->count; i++)
+			nft_bind(t, &m->bind[i]);
+		m->type = DP_OK;
+		return -1;
+	case DP_DUMP:
+		return nft_dump(t, m);
+	case DP_DENY_ALL:
+		free(t->program);
+		t->program = NULL;
+		t->generation = 0;
+		t->n_held = 0;
+		m->type = DP_OK;
+		return -1;
+	default:
+		refuse(m, EPROTO, "unknown type");
+		return -1;
+	}
+}
+
 /* Returns the descriptor for the answer, or -1. */
 static int work(struct testdp *t, struct dpmsg *m, int fd, enum testdp_fault fault)
 {
@@ -251,6 +377,13 @@ static int work(struct testdp *t, struct dpmsg *m, int fd, enum testdp_fault fau
 		refuse(m, EPROTO, "unknown type");
 		return -1;
 	}
+}
+
+static int do_work(struct testdp *t, struct dpmsg *m, int fd, enum testdp_fault fault)
+{
+	bool shared = m->type == DP_HELLO || m->type == DP_PING;
+
+	return t->nft && !shared ? nft_work(t, m, fd) : work(t, m, fd, fault);
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
@@ -347,7 +480,7 @@ static void handle(struct testdp *t, struct dpmsg *m, int in)
 	else if (fault == TESTDP_LIE)
 		m->type = DP_OK;
 	else
-		out = work(t, m, in, fault);
+		out = do_work(t, m, in, fault);
 	pthread_mutex_unlock(&t->lock);
 	answer(t, m, out, fault);
 	if (out >= 0)
@@ -385,11 +518,15 @@ static void send_events(struct testdp *t)
 	struct dpmsg m = {.abi = DP_ABI, .type = DP_ENDPOINTS};
 
 	pthread_mutex_lock(&t->lock);
-	engine_tick(t->engine, now(t), 4096);
-	while (m.count < DP_BATCH && engine_event(t->engine, &m.endpoints[m.count]))
+	if (t->tell_drift)
+		m.type = DP_DRIFT;
+	if (t->engine)
+		engine_tick(t->engine, now(t), 4096);
+	while (t->engine && m.count < DP_BATCH && engine_event(t->engine, &m.endpoints[m.count]))
 		m.count++;
+	t->tell_drift = false;
 	pthread_mutex_unlock(&t->lock);
-	if (m.count > 0)
+	if (m.count > 0 || m.type == DP_DRIFT)
 		send_bytes(t->peer, &m, sizeof(m), -1);
 }
 
@@ -437,12 +574,12 @@ static void *run(void *arg)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static int listen_at(const char *run_dir)
+static int listen_at(const char *run_dir, const char *name)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "%.90s/dp.sock", run_dir);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%.90s/%s", run_dir, name);
 	unlink(a.sun_path);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 4) < 0)
 		abort();
@@ -493,20 +630,36 @@ static void make_engine(struct testdp *t)
 		engine_port_state(t->engine, i, true);
 }
 
+static struct testdp *start(struct testdp *t, const char *run_dir)
+{
+	pthread_mutex_init(&t->lock, NULL);
+	t->peer = -1;
+	t->wake_fd = eventfd(0, EFD_CLOEXEC);
+	t->listen_fd = listen_at(run_dir, t->nft ? "nft.sock" : "dp.sock");
+	make_ring(t, run_dir);
+	if (!t->nft)
+		make_engine(t);
+	pthread_create(&t->thread, NULL, run, t);
+	return t;
+}
+
 struct testdp *testdp_start(const char *run_dir)
+{
+	struct testdp *t = calloc(1, sizeof(*t));
+
+	return t ? start(t, run_dir) : NULL;
+}
+
+struct testdp *testdp_start_nft(const char *run_dir, uint32_t features, bool standby)
 {
 	struct testdp *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
-	pthread_mutex_init(&t->lock, NULL);
-	t->peer = -1;
-	t->wake_fd = eventfd(0, EFD_CLOEXEC);
-	t->listen_fd = listen_at(run_dir);
-	make_ring(t, run_dir);
-	make_engine(t);
-	pthread_create(&t->thread, NULL, run, t);
-	return t;
+	t->nft = true;
+	t->like.features = features;
+	t->like.standby = standby ? DP_STANDBY_GUARDING : DP_STANDBY_NONE;
+	return start(t, run_dir);
 }
 
 void testdp_stop(struct testdp *t)
@@ -522,7 +675,10 @@ void testdp_stop(struct testdp *t)
 		close(t->peer);
 	close(t->listen_fd);
 	close(t->wake_fd);
-	engine_destroy(t->engine);
+	if (t->engine)
+		engine_destroy(t->engine);
+	free(t->program);
+	free(t->prepared_program);
 	ring_close(&t->ring);
 	free(t->image);
 	free(t->prepared);
@@ -579,11 +735,13 @@ void testdp_silence(struct testdp *t, bool on)
 
 void testdp_drift(struct testdp *t)
 {
+	struct image_decision *d;
+
 	pthread_mutex_lock(&t->lock);
+	d = (struct image_decision *)(uintptr_t)image_at(t->image, t->image->decision);
 	/* past the check, as a fault in memory would be; the engine only reads it as numbers that stay in
 	 * range */
-	((struct image_decision *)(uintptr_t)image_at(t->image, t->image->decision))->flags ^=
-		DECISION_REJECT;
+	d[t->image->decision.count - 1].flags ^= DECISION_ALLOW;
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -594,4 +752,66 @@ void testdp_pass(struct testdp *t, double seconds)
 	for (unsigned i = 0; i < 64; i++)
 		engine_tick(t->engine, now(t), 65536);
 	pthread_mutex_unlock(&t->lock);
+}
+
+/* --- the hand in the kernel's tables ---------------------------------------------------------- */
+
+static void *writable(struct nft_program *p, struct image_section s)
+{
+	return (char *)p + s.offset;
+}
+
+static void widen(struct nft_program *p)
+{
+	struct nft_set *set = writable(p, p->set);
+
+	for (uint32_t i = 0; i < p->set.count; i++) {
+		struct nft_element *e = (struct nft_element *)writable(p, p->element) + set[i].element_first;
+
+		if (strcmp(nft_text(p, set[i].name), "ports") != 0 || set[i].element_count == 0)
+			continue;
+		/* the last field is the port, padded to four bytes */
+		memset(&e[set[i].element_count - 1].key_end[set[i].key_len - 4], 0xff, 2);
+		return;
+	}
+	abort();
+}
+
+void testdp_tamper(struct testdp *t, enum testdp_tamper how)
+{
+	struct nft_chain *chain;
+
+	pthread_mutex_lock(&t->lock);
+	chain = writable(t->program, t->program->chain);
+	if (how == TESTDP_WIDEN)
+		widen(t->program);
+	else
+		chain[t->program->chain.count - 1].rule_count--;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void testdp_tell_drift(struct testdp *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->tell_drift = true;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void testdp_stand(struct testdp *t, uint8_t state, uint64_t takeovers, uint64_t gap_ms)
+{
+	pthread_mutex_lock(&t->lock);
+	t->like.standby = state;
+	t->like.takeovers = takeovers;
+	t->like.takeover_gap_ms = gap_ms;
+	pthread_mutex_unlock(&t->lock);
+}
+
+size_t testdp_held(struct testdp *t)
+{
+	size_t n;
+
+	pthread_mutex_lock(&t->lock);
+	n = t->n_held;
+	pthread_mutex_unlock(&t->lock);
+	return n;
 }

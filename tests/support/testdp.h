@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "packet.h"
@@ -29,8 +30,17 @@ enum testdp_fault {
 
 struct testdp;
 
+/* What is done to a kernel program behind everybody's back. */
+enum testdp_tamper {
+	TESTDP_WIDEN, /* an element of the map of ports ends at port 65535 */
+	TESTDP_CUT,   /* the last rule of a chain is gone */
+};
+
 /* Listens at <run_dir>/dp.sock. NULL on failure. */
 struct testdp *testdp_start(const char *run_dir);
+/* The same for a kernel engine: no frames, but programs, bindings and read-backs as cordon-nft has them.
+ * Listens at <run_dir>/nft.sock. */
+struct testdp *testdp_start_nft(const char *run_dir, uint32_t features, bool standby);
 /* Ends as a killed process would: socket and ring file stay where they are. */
 void testdp_stop(struct testdp *t);
 /* The heartbeat stops, as that of a worker that hangs, or goes on; all else works. */
@@ -45,5 +55,11 @@ uint32_t testdp_generation(struct testdp *t);
 bool testdp_frame(struct testdp *t, uint32_t port, struct pkt *p);
 /* Put another image in force behind the control plane's back: the one in force with a decision turned. */
 void testdp_drift(struct testdp *t);
+void testdp_tamper(struct testdp *t, enum testdp_tamper how);
+/* Say that somebody changed the tables. */
+void testdp_tell_drift(struct testdp *t);
+/* The standby's state, as cordon-nft would tell it. */
+void testdp_stand(struct testdp *t, uint8_t state, uint64_t takeovers, uint64_t gap_ms);
+size_t testdp_held(struct testdp *t);
 /* Let `seconds` pass for the engine and tick it. */
 void testdp_pass(struct testdp *t, double seconds);

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import urllib.parse
+import xml.etree.ElementTree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, '..', '..', 'support')]
@@ -83,7 +84,7 @@ def expect_text(name, got):
 
 
 STATUS = {
-    'engines': [{'name': 'dpdk', 'state': 'forwarding', 'generation': 3, 'digest': '7c1e' * 16, 'instance': '01',
+    'engines': [{'name': 'dpdk', 'state': 'active', 'generation': 3, 'digest': '7c1e' * 16, 'instance': '01',
                  'workers': 1, 'tap': False, 'test_mode': False, 'equal': True, 'ports': [
                      {'name': 'lan1', 'driver': 'net_af_xdp', 'up': True, 'side': 'inside', 'role': 'access'},
                      {'name': 'wan', 'driver': 'net_af_packet', 'up': False, 'side': 'outside', 'role': 'access'}]}],
@@ -99,6 +100,19 @@ STATUS = {
     'generation': {'number': 3, 'digest': '7c1e' * 16, 'author': 'anna', 'message': 'first',
                    'active_since': '2020-08-24T16:02:00Z'},
 }
+
+
+NFT = {'name': 'nft', 'state': 'standby', 'generation': 3, 'digest': '7c1e' * 16, 'instance': '02', 'workers': 1,
+       'tap': False, 'test_mode': False, 'equal': True, 'adopted': False, 'closed': False, 'ports': [],
+       'proof': {'time': '2020-08-25T10:00:00Z', 'equal_time': '2020-08-25T10:00:00Z', 'cells': 1204, 'elements': 96},
+       'kernel': {'layout': 'br_netfilter', 'missing': ['bridge-conntrack', 'bridge-reject'], 'standby': 'guarding',
+                  'takeovers': 2, 'last_takeover': '2020-08-24T22:10:00Z', 'last_gap_ms': 412}}
+VERIFY = {'engines': [{'name': 'dpdk', 'connected': True, 'equal': True}, {'name': 'nft', 'connected': True, 'equal': True}],
+          'checks': [
+              {'class': 'proof', 'name': 'policy', 'passed': True, 'detail': '1204 cells of the image are as evaluated'},
+              {'class': 'proof', 'name': 'dpdk', 'passed': True, 'detail': '1204 cells are the policy\'s'},
+              {'class': 'proof', 'name': 'nft', 'passed': True, 'detail': '1204 cells and 96 elements'}]}
+DIFFERENCE = '10.20.0.21 -> 10.20.0.31 tcp/5432: nft holds allow, the policy says deny by <g-staff-db>'
 
 
 def flow(n, verdict='deny', **more):
@@ -134,6 +148,51 @@ def status_in_trouble():
         tap.contains(cordon(envelope('status', {**STATUS, **change}), 'status').stdout, word)
         if word in cordon(envelope('status', STATUS), 'status').stdout.replace('NOT A', ''):
             raise AssertionError(f'{word} without trouble')
+
+
+def status_of_two_engines():
+    proved = {**STATUS['engines'][0], 'proof': NFT['proof']}
+    r = cordon(envelope('status', {**STATUS, 'engines': [proved, NFT], 'needs_dpdk': 3}), 'status', '-o', 'table')
+    tap.equal((r.returncode, r.stderr), (0, ''), 'status')
+    lines = r.stdout.splitlines()
+    tap.equal([line for line in lines if len(line) > 80], [], '80 columns')
+    expect_text('status-two.txt', '\n'.join(lines[1:]) + '\n')
+    adopted = {**NFT, 'equal': False, 'adopted': True}
+    tap.contains(cordon(envelope('status', {**STATUS, 'engines': [proved, adopted]}), 'status').stdout,
+                 'NO (adopted), last proved')
+
+
+def verify():
+    r = cordon(envelope('verify', VERIFY), 'verify', '-o', 'table')
+    tap.equal((r.returncode, r.stderr), (0, '3 passed, 0 failed, 0 not asked\n'), 'all equal')
+    expect_text('verify.txt', r.stdout)
+    tap.equal(Handler.asked[:2], ('POST', '/v1/verify'), 'asked')
+    tap.equal(json.loads(cordon(envelope('verify', VERIFY), 'verify', '-o', 'json').stdout)['data'], VERIFY, 'json')
+
+
+def verify_answers_no():
+    bad = {**VERIFY, 'checks': [*VERIFY['checks'][:2], {**VERIFY['checks'][2], 'passed': False, 'detail': DIFFERENCE}]}
+    r = cordon(envelope('verify', bad), 'verify')
+    tap.equal(r.returncode, 1, 'a difference')
+    tap.contains(r.stdout, f'proof\tnft\tFAILED\t{DIFFERENCE}')
+    r = cordon(envelope('verify', bad), 'verify', '-o', 'junit')
+    tap.equal((r.returncode, r.stderr), (1, ''), 'junit')
+    suite = xml.etree.ElementTree.fromstring(r.stdout)[0]
+    tap.equal((suite.get('tests'), suite.get('failures'), suite.get('errors')), ('3', '1', '0'), 'counts')
+    tap.equal([case.get('name') for case in suite], ['policy', 'dpdk', 'nft'], 'cases')
+    tap.equal(suite[2].find('failure').get('message'), DIFFERENCE, 'what differs')
+    tap.equal(suite[1].find('failure'), None, 'no failure')
+
+
+def verify_cannot_ask():
+    away = {'name': 'nft', 'connected': False, 'equal': None, 'text': 'nft.sock: Connection refused'}
+    answer = envelope('verify', {'engines': [VERIFY['engines'][0], away], 'checks': VERIFY['checks'][:2]}, complete=False)
+    r = cordon(answer, 'verify', '-o', 'junit')
+    tap.equal(r.returncode, 8, 'not connected')
+    suite = xml.etree.ElementTree.fromstring(r.stdout)[0]
+    tap.equal(suite[2].find('error').get('message'), 'nft.sock: Connection refused', 'why')
+    tap.equal(cordon(answer, 'verify', '-o', 'csv').returncode, 2, 'no such format here')
+    tap.equal(cordon(envelope('flows', FLOWS), 'flows', '-o', 'junit').returncode, 2, 'only of checks')
 
 
 def flows_screen():
@@ -320,6 +379,10 @@ with Server(SOCKET, Handler) as server:
     tap.run([
         ('status', status_screen),
         ('status in trouble', status_in_trouble),
+        ('status of two engines', status_of_two_engines),
+        ('verify', verify),
+        ('verify answers no', verify_answers_no),
+        ('verify cannot ask', verify_cannot_ask),
         ('flows', flows_screen),
         ('flows: formats', flows_formats),
         ('flows: incomplete', flows_incomplete),

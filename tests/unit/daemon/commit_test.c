@@ -404,7 +404,7 @@ static void die_at(struct rig *r, enum txn_step step)
 		struct rig child = *r;
 		char error[512];
 
-		if (daemon_open(&d, rig_config(r->dir), r->dir, NULL, error, sizeof(error)) < 0)
+		if (daemon_open(&d, rig_config(r->dir, NULL), r->dir, NULL, error, sizeof(error)) < 0)
 			_exit(1);
 		child.d = d;
 		for (int i = 0; i < 1000 && !child.d.links[0].equal; i++)
@@ -424,7 +424,7 @@ static void come_back(struct rig *r)
 {
 	char error[512];
 
-	if (daemon_open(&r->d, rig_config(r->dir), r->dir, NULL, error, sizeof(error)) < 0)
+	if (daemon_open(&r->d, rig_config(r->dir, NULL), r->dir, NULL, error, sizeof(error)) < 0)
 		fail_msg("%s", error);
 	rig_settle(r);
 }
@@ -574,12 +574,12 @@ static void test_corrupt_store(void **state)
 	assert_non_null(f);
 	assert_int_equal(fwrite("this is not a database at all", 29, 1, f), 1);
 	fclose(f);
-	assert_true(daemon_open(&d, rig_config(r->dir), r->dir, NULL, error, sizeof(error)) < 0);
+	assert_true(daemon_open(&d, rig_config(r->dir, NULL), r->dir, NULL, error, sizeof(error)) < 0);
 	assert_non_null(strstr(error, "control.db"));
 	assert_int_equal(testdp_generation(r->dp), 1); /* forwarding goes on */
 	unlink(path);
 	r->d = (struct daemon){0};
-	if (daemon_open(&r->d, rig_config(r->dir), r->dir, NULL, error, sizeof(error)) < 0)
+	if (daemon_open(&r->d, rig_config(r->dir, NULL), r->dir, NULL, error, sizeof(error)) < 0)
 		fail_msg("%s", error);
 }
 

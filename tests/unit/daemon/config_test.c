@@ -141,22 +141,22 @@ static void expect_nft_args(const char *text, const char *expected)
 
 static void test_nft_args(void **state)
 {
+#define HOST      "--plane\nhost\n"
+#define ADDRESSES "--management\n10.99.0.2\n--management\nfd00::2\n"
 	expect_nft_args(GOOD, "");
 	expect_nft_args(GOOD MANAGED,
-			"--run-dir\n/tmp/run\n--bridge\ncordon0\n--group\n20240\n--clock\nkernel\n"
-			"--plane\nhost\n--management\n10.99.0.2\n--management\nfd00::2\n");
-	expect_nft_args(
-		"gateway: g\nfail: nft\nbridge: br1\nclock: trusted\nnft: {group: 7}\n" MANAGED KERNEL_PORTS,
-		"--run-dir\n/tmp/run\n--bridge\nbr1\n--group\n7\n--clock\ntrusted\n--plane\nforward\n"
-		"--plane\nhost\n--standby\n"
-		"--port\nname=a,device=v0,role=access,vlan=10,side=inside\n"
-		"--port\nname=b,device=v1,role=trunk,vlans=10:20,native=5,side=outside\n"
-		"--management\n10.99.0.2\n--management\nfd00::2\n");
+			"--run-dir\n/tmp/run\n--group\n20240\n--clock\nkernel\n" HOST ADDRESSES);
+	expect_nft_args("gateway: g\nfail: nft\nbridge: br1\nclock: trusted\nnft: {group: 7}\n"
+			"timeouts: {lease: 60}\n" MANAGED KERNEL_PORTS,
+			"--run-dir\n/tmp/run\n--group\n7\n--clock\ntrusted\n--bridge\nbr1\n--lease\n60\n"
+			"--plane\nforward\n" HOST "--standby\n"
+			"--port\nname=a,device=v0,role=access,vlan=10,side=inside\n"
+			"--port\nname=b,device=v1,role=trunk,vlans=10:20,native=5,side=outside\n" ADDRESSES);
 	expect_nft_args(
 		"gateway: g\nengine: nft\n"
 		"ports: [{name: a, device: eth1, role: access, vlan: 10, side: inside}]\n",
-		"--run-dir\n/tmp/run\n--bridge\ncordon0\n--group\n20240\n--clock\nkernel\n--plane\nforward\n"
-		"--port\nname=a,device=eth1,role=access,vlan=10,side=inside\n");
+		"--run-dir\n/tmp/run\n--group\n20240\n--clock\nkernel\n--bridge\ncordon0\n--lease\n300\n"
+		"--plane\nforward\n--port\nname=a,device=eth1,role=access,vlan=10,side=inside\n");
 }
 
 static void test_box(void **state)

@@ -36,21 +36,24 @@
 
 const char policy_one[] = POLICY("5432"), policy_two[] = POLICY("3306");
 
-struct config *rig_config(const char *dir)
+struct config *rig_config(const char *dir, const char *extra)
 {
 	static const char format[] =
 		"gateway: bench\n"
 		"ports:\n"
-		"  - {name: lan1, device: net_null0, role: access, vlan: 10, side: inside}\n"
-		"  - {name: lan2, device: net_null1, role: access, vlan: 10, side: inside}\n"
-		"  - {name: wan, device: net_null2, role: access, vlan: 10, side: outside}\n"
+		"  - {name: lan1, device: 'net_af_packet0,iface=lan1', role: access, vlan: 10, side: "
+		"inside}\n"
+		"  - {name: lan2, device: 'net_af_packet1,iface=lan2', role: access, vlan: 10, side: "
+		"inside}\n"
+		"  - {name: wan, device: 'net_af_packet2,iface=wan', role: access, vlan: 10, side: outside}\n"
 		"protected: [10.0.0.0/8]\n"
-		"records: {dir: %s}\n";
-	char text[1024];
+		"records: {dir: %s}\n"
+		"%s";
+	char text[2048];
 	struct diags findings;
 	struct config *c;
 
-	snprintf(text, sizeof(text), format, dir);
+	snprintf(text, sizeof(text), format, dir, extra ? extra : "");
 	diags_init(&findings);
 	c = config_load("bench.yaml", text, strlen(text), &findings);
 	diags_print(&findings, stderr, NULL, NULL);
@@ -63,17 +66,30 @@ static void open_daemon(struct rig *r)
 {
 	char error[512] = "";
 
-	if (daemon_open(&r->d, rig_config(r->dir), r->dir, NULL, error, sizeof(error)) < 0)
+	if (daemon_open(&r->d, rig_config(r->dir, r->extra), r->dir, NULL, error, sizeof(error)) < 0)
 		fail_msg("%s", error);
+}
+
+void rig_start_with(struct rig *r, const char *extra, uint32_t features)
+{
+	struct config *c;
+
+	memset(r, 0, sizeof(*r));
+	r->extra = extra;
+	dir_make(r->dir, sizeof(r->dir));
+	c = rig_config(r->dir, extra);
+	if (c->engine == DP_ENGINE_DPDK)
+		r->dp = testdp_start(r->dir);
+	if (config_uses_nft(c))
+		r->nft = testdp_start_nft(r->dir, features, c->standby);
+	config_free(c);
+	open_daemon(r);
+	rig_settle(r);
 }
 
 void rig_start(struct rig *r)
 {
-	memset(r, 0, sizeof(*r));
-	dir_make(r->dir, sizeof(r->dir));
-	r->dp = testdp_start(r->dir);
-	open_daemon(r);
-	rig_settle(r);
+	rig_start_with(r, NULL, 0);
 }
 
 void rig_restart_daemon(struct rig *r)
@@ -86,6 +102,7 @@ void rig_stop(struct rig *r)
 {
 	daemon_close(&r->d);
 	testdp_stop(r->dp);
+	testdp_stop(r->nft);
 	dir_remove(r->dir);
 }
 
@@ -97,15 +114,23 @@ void rig_turn(struct rig *r)
 	daemon_tick(&r->d);
 }
 
+static const struct link *unsettled(const struct daemon *d)
+{
+	for (size_t i = 0; i < d->n_links; i++)
+		if (!dp_connected(d->links[i].dp) || !d->links[i].equal)
+			return &d->links[i];
+	return NULL;
+}
+
 void rig_settle(struct rig *r)
 {
 	int64_t end = mono_now_ms() + PATIENCE_MS;
 
 	do {
 		if (mono_now_ms() > end)
-			fail_msg("not connected and equal: %s", r->d.links[0].text);
+			fail_msg("not connected and equal: %s", unsettled(&r->d)->text);
 		rig_turn(r);
-	} while (!dp_connected(r->d.links[0].dp) || !r->d.links[0].equal);
+	} while (unsettled(&r->d));
 }
 
 int64_t rig_number(struct rig *r, const char *sql)
@@ -178,7 +203,10 @@ static void check_last_good(struct rig *r, uint32_t n)
 void rig_check_active(struct rig *r, uint32_t n)
 {
 	assert_int_equal(daemon_generation(&r->d), n);
-	assert_int_equal(testdp_generation(r->dp), n);
+	if (r->dp)
+		assert_int_equal(testdp_generation(r->dp), n);
+	if (r->nft)
+		assert_int_equal(testdp_generation(r->nft), n);
 	assert_int_equal(journal_newest(&r->d.journal, "active"), n);
 	assert_int_equal(rig_number(r, "SELECT count(*) FROM generation WHERE state = 'active'"), n > 0);
 	assert_int_equal(rig_number(r, "SELECT count(*) FROM generation WHERE state = 'prepared'"), 0);

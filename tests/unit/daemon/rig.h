@@ -9,8 +9,9 @@
 #include "testdp.h"
 
 struct rig {
-	char dir[64]; /* run and state directory */
-	struct testdp *dp;
+	char dir[64];            /* run and state directory */
+	struct testdp *dp, *nft; /* NULL: the config has none */
+	const char *extra;       /* lines of the config */
 	struct daemon d;
 	struct commit_result result;
 	struct commit_error error;
@@ -21,6 +22,9 @@ extern const char policy_one[], policy_two[];
 
 /* Directory, dataplane and daemon, connected. */
 void rig_start(struct rig *r);
+/* With these lines in the config (static text), and a kernel engine with these features if they ask for one.
+ */
+void rig_start_with(struct rig *r, const char *extra, uint32_t features);
 void rig_stop(struct rig *r);
 /* The daemon ends and starts again on the same store; not yet connected. `kill`: without its own clean-up. */
 void rig_restart_daemon(struct rig *r);
@@ -36,4 +40,4 @@ void rig_turn(struct rig *r);
 bool rig_commit(struct rig *r, const char *text);
 /* Generation `n` is active in the store, the daemon, the dataplane and the last good files. */
 void rig_check_active(struct rig *r, uint32_t n);
-struct config *rig_config(const char *dir);
+struct config *rig_config(const char *dir, const char *extra);

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Two engines, or the kernel alone: a commit is in both or in none, what an engine holds is proved, and what
+ * is done about a difference is what the config says.
+ */
+#include "rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "handlers.h"
+#include "link.h"
+
+#define FEATURES (DP_FEATURE_BRIDGE | DP_FEATURE_BR_NETFILTER | DP_FEATURE_NFLOG)
+
+#define EVENTS(kind) "SELECT count(*) FROM event WHERE kind = '" kind "'"
+
+static void start(struct rig *r, const char *extra)
+{
+	rig_start_with(r, extra, FEATURES);
+}
+
+static void must_commit(struct rig *r, const char *text)
+{
+	if (!rig_commit(r, text))
+		fail_msg("%s", r->error.text);
+}
+
+static void expect_text(struct rig *r, int64_t n, const char *kind, const char *like)
+{
+	char sql[512];
+
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM event WHERE kind = '%s' AND text LIKE '%s'", kind,
+		 like);
+	if (rig_number(r, sql) == n)
+		return;
+	for (size_t i = 0; i < r->d.n_links; i++)
+		print_error("%s: %s\n", link_word(&r->d.links[i]), r->d.links[i].found.text);
+	fail_msg("%s: %lld, expected %lld", sql, (long long)rig_number(r, sql), (long long)n);
+}
+
+/* --- commits ---------------------------------------------------------------------------------- */
+
+static void test_both_hold_it(void **state)
+{
+	struct rig r;
+
+	start(&r, "fail: nft\n");
+	assert_int_equal(r.d.n_links, 2);
+	must_commit(&r, policy_one);
+	rig_check_active(&r, 1);
+	assert_int_equal(
+		rig_number(&r, "SELECT count(DISTINCT engine) FROM readback WHERE equal AND generation = 1"),
+		2);
+	assert_true(r.d.links[1].proof.cells > 0 && r.d.links[1].proof.elements > 0);
+	assert_int_equal(r.d.links[0].proof.cells, r.d.links[1].proof.cells);
+	must_commit(&r, policy_two);
+	rig_check_active(&r, 2);
+	rig_stop(&r);
+}
+
+static const struct {
+	const char *what;
+	bool nft;
+	uint16_t type;
+	enum testdp_fault fault;
+} faults[] = {
+	{"the kernel refuses to prepare", true, DP_PREPARE, TESTDP_REFUSE},
+	{"the kernel refuses the batch", true, DP_PUBLISH, TESTDP_REFUSE},
+	{"the kernel says that it did", true, DP_PUBLISH, TESTDP_LIE},
+	{"cordon-nft closes", true, DP_PUBLISH, TESTDP_CLOSE},
+	{"cordon-nft sends half a message", true, DP_PUBLISH, TESTDP_SIZE},
+	{"the dataplane refuses to prepare", false, DP_PREPARE, TESTDP_REFUSE},
+	{"the dataplane refuses", false, DP_PUBLISH, TESTDP_REFUSE},
+	{"cordon-dp closes", false, DP_PUBLISH, TESTDP_CLOSE},
+};
+
+static void test_in_both_or_in_none(void **state)
+{
+	struct rig r;
+
+	start(&r, "fail: nft\n");
+	must_commit(&r, policy_one);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		testdp_fault(faults[i].nft ? r.nft : r.dp, faults[i].type, faults[i].fault, 1);
+		if (rig_commit(&r, policy_two))
+			fail_msg("%s: committed", faults[i].what);
+		assert_int_equal(r.error.code, CLI_NOT_APPLIED);
+		if (!strstr(r.error.text, faults[i].nft ? "nft" : "dpdk"))
+			fail_msg("%s: %s", faults[i].what, r.error.text);
+		rig_settle(&r);
+		rig_check_active(&r, 1);
+	}
+	must_commit(&r, policy_two);
+	rig_check_active(&r, r.result.number);
+	rig_stop(&r);
+}
+
+static void test_commit_needs_every_engine(void **state)
+{
+	struct rig r;
+
+	start(&r, "management: {addresses: [10.99.0.2/24], from: [web]}\n");
+	testdp_stop(r.nft);
+	r.nft = NULL;
+	while (dp_connected(r.d.links[1].dp))
+		rig_turn(&r);
+	assert_false(rig_commit(&r, policy_one));
+	r.nft = testdp_start_nft(r.dir, FEATURES, false);
+	rig_settle(&r);
+	testdp_stop(r.nft);
+	r.nft = NULL;
+	rig_turn(&r);
+	assert_false(rig_commit(&r,
+				"cordon: 1\n"
+				"bundle: {name: b, owner: o@example, timezone: UTC}\n"
+				"labels: {role: [web]}\n"
+				"classify: [{id: c, when: {prefix: 10.0.10.1/32}, set: {role: web}}]\n"
+				"groups: {web: {role: web}}\n"
+				"rules: [{id: ssh, effect: allow, from: web, to: $gateway, service: tcp/22, "
+				"owner: o, review_by: 2099-01-01}]\n"));
+	assert_non_null(strstr(r.error.text, "the kernel engine is not connected"));
+	assert_string_equal(r.error.next, "start cordon-nft, then commit again");
+	rig_stop(&r);
+}
+
+static void test_a_new_follower_is_published(void **state)
+{
+	struct rig r;
+
+	start(&r, "fail: nft\n");
+	must_commit(&r, policy_one);
+	testdp_stop(r.nft);
+	r.nft = testdp_start_nft(r.dir, FEATURES, true);
+	while (testdp_generation(r.nft) == 0)
+		rig_turn(&r);
+	rig_settle(&r);
+	rig_check_active(&r, 1);
+	assert_int_equal(rig_number(&r, EVENTS("drift")), 0);
+	rig_stop(&r);
+}
+
+static void test_kernel_alone(void **state)
+{
+	struct rig r;
+
+	start(&r, "engine: nft\n");
+	assert_int_equal(r.d.n_links, 1);
+	must_commit(&r, policy_one);
+	rig_check_active(&r, 1);
+	rig_stop(&r);
+}
+
+static void test_kernel_that_cannot(void **state)
+{
+	struct rig r;
+
+	rig_start_with(&r, "engine: nft\n", DP_FEATURE_BRIDGE | DP_FEATURE_NFLOG);
+	assert_false(rig_commit(&r, policy_one));
+	assert_int_equal(r.error.code, CLI_CAPACITY);
+	assert_non_null(strstr(r.error.text, "br_netfilter"));
+	assert_int_equal(testdp_seen(r.nft, DP_PREPARE), 0);
+	rig_check_active(&r, 0);
+	rig_stop(&r);
+}
+
+/* --- differences ------------------------------------------------------------------------------ */
+
+static void read_back(struct rig *r, enum testdp_tamper how)
+{
+	testdp_tamper(r->nft, how);
+	r->d.links[r->d.n_links - 1].verify_ms -= 61000;
+	rig_turn(r);
+}
+
+/* web and db, as the policy classifies them. */
+static void bind_hosts(struct rig *r)
+{
+	for (uint8_t i = 1; i <= 2; i++) {
+		struct dp_endpoint host = {.addr = {10, 0, 10, i},
+					   .mac = {2, 0, 0, 0, 0, i},
+					   .domain = 10,
+					   .port = i - 1u,
+					   .family = 4,
+					   .kind = DP_ENDPOINT_NEW};
+
+		link_endpoint(&r->d, &host);
+	}
+	link_flush(&r->d);
+}
+
+#define CELL "%10.0.10.1 -> 10.0.10.2 tcp/5433: nft holds allow, the policy says deny by default-deny%"
+
+static void test_a_difference_is_a_packet(void **state)
+{
+	struct rig r;
+
+	start(&r, "fail: nft\n");
+	must_commit(&r, policy_one);
+	bind_hosts(&r);
+	read_back(&r, TESTDP_WIDEN);
+	expect_text(&r, 1, "alarm", CELL);
+	expect_text(&r, 1, "drift", CELL "published again");
+	assert_int_equal(rig_number(&r, "SELECT count(*) FROM readback WHERE NOT equal AND engine = 'nft'"),
+			 2);
+	assert_true(r.d.links[1].equal);
+	assert_string_equal(r.d.links[1].found.rule, "default-deny");
+	assert_string_equal(r.d.links[1].found.from, "role=web");
+	assert_int_equal(testdp_seen(r.nft, DP_DENY_ALL), 0);
+	rig_check_active(&r, 1);
+	rig_stop(&r);
+}
+
+/* In no cell, but not what was loaded. */
+static void test_a_rule_is_gone(void **state)
+{
+	struct rig r;
+
+	start(&r, "fail: nft\n");
+	must_commit(&r, policy_one);
+	read_back(&r, TESTDP_CUT);
+	expect_text(&r, 1, "drift", "nft: %");
+	assert_true(r.d.links[1].equal);
+	assert_false(r.d.links[1].found.equal);
+	rig_check_active(&r, 1);
+	rig_stop(&r);
+}
+
+static void test_drift_is_told(void **state)
+{
+	struct rig r;
+
+	start(&r, "engine: nft\n");
+	must_commit(&r, policy_one);
+	testdp_tamper(r.nft, TESTDP_WIDEN);
+	for (int i = 0; i < 5; i++)
+		rig_turn(&r);
+	assert_int_equal(rig_number(&r, EVENTS("drift")), 0); /* nobody looked yet */
+	testdp_tell_drift(r.nft);
+	rig_expect(&r, 1, EVENTS("drift"));
+	rig_settle(&r);
+	rig_stop(&r);
+}
+
+static void test_drift_of_bindings(void **state)
+{
+	struct dp_endpoint host = {.addr = {10, 0, 10, 1},
+				   .mac = {2, 0, 0, 0, 0, 1},
+				   .domain = 10,
+				   .family = 4,
+				   .kind = DP_ENDPOINT_NEW};
+	struct rig r;
+
+	start(&r, "fail: nft\n");
+	must_commit(&r, policy_one);
+	link_endpoint(&r.d, &host);
+	link_flush(&r.d);
+	assert_int_equal(testdp_held(r.nft), 1);
+	link_verify(&r.d, &r.d.links[1]);
+	assert_true(r.d.links[1].found.equal);
+	host.kind = DP_ENDPOINT_GONE;
+	link_endpoint(&r.d, &host);
+	link_flush(&r.d);
+	assert_int_equal(testdp_held(r.nft), 0);
+	link_verify(&r.d, &r.d.links[1]);
+	assert_true(r.d.links[1].found.equal);
+	rig_stop(&r);
+}
+
+static void test_closed_until_it_is_equal(void **state)
+{
+	struct rig r;
+
+	start(&r, "fail: nft\nverify: {on_difference: closed}\n");
+	must_commit(&r, policy_one);
+	read_back(&r, TESTDP_WIDEN);
+	assert_int_equal(testdp_seen(r.nft, DP_DENY_ALL), 1);
+	assert_int_equal(testdp_seen(r.dp, DP_DENY_ALL), 0);
+	assert_true(r.d.links[1].equal);
+	assert_false(r.d.links[1].closed);
+	testdp_fault(r.nft, DP_PREPARE, TESTDP_REFUSE, 1); /* it cannot be loaded again */
+	read_back(&r, TESTDP_WIDEN);
+	assert_true(r.d.links[1].closed);
+	assert_int_equal(testdp_generation(r.nft), 0);
+	rig_settle(&r);
+	assert_false(r.d.links[1].closed);
+	rig_check_active(&r, 1);
+	rig_stop(&r);
+}
+
+static void test_adopted_until_the_next_commit(void **state)
+{
+	struct rig r;
+
+	start(&r, "fail: nft\nverify: {drift: adopt, every: 1s}\n");
+	must_commit(&r, policy_one);
+	read_back(&r, TESTDP_WIDEN);
+	read_back(&r, TESTDP_WIDEN);
+	assert_true(r.d.links[1].adopted);
+	assert_false(r.d.links[1].equal);
+	expect_text(&r, 1, "drift", "%; adopted");
+	assert_int_equal(testdp_seen(r.nft, DP_PUBLISH), 1);
+	must_commit(&r, policy_two);
+	assert_false(r.d.links[1].adopted);
+	rig_check_active(&r, 2);
+	rig_stop(&r);
+}
+
+/* --- the gateway itself ----------------------------------------------------------------------- */
+
+#define GATEWAY_POLICY(rules)                                                                                \
+	"cordon: 1\n"                                                                                        \
+	"bundle: {name: b, owner: o@example, timezone: UTC}\n"                                               \
+	"labels: {role: [admin, web]}\n"                                                                     \
+	"classify:\n"                                                                                        \
+	"  - {id: c-a, when: {prefix: 10.0.10.1/32}, set: {role: admin}}\n"                                  \
+	"  - {id: c-w, when: {prefix: 10.0.10.2/32}, set: {role: web}}\n"                                    \
+	"groups: {admins: {role: admin}, web: {role: web}}\n"                                                \
+	"rules:\n" rules
+#define RULE(id, effect, more)                                                                               \
+	"  - {id: " id ", effect: " effect ", to: $gateway, owner: o, review_by: 2099-01-01, " more "}\n"
+
+static void test_gateway_rules(void **state)
+{
+	struct rig r;
+
+	start(&r, "management: {addresses: [10.99.0.2/24], from: [admins]}\n");
+	assert_false(rig_commit(&r, GATEWAY_POLICY(RULE("web", "allow", "from: web, service: tcp/22"))));
+	assert_int_equal(r.error.code, CLI_POLICY);
+	must_commit(&r, GATEWAY_POLICY(RULE("ssh", "allow", "from: admins, service: tcp/22")));
+	assert_false(rig_commit(&r, GATEWAY_POLICY(RULE("ssh", "allow", "from: admins, service: tcp/22") RULE(
+					    "no", "deny", "tier: guard, from: admins, service: any"))));
+	rig_check_active(&r, 1);
+	rig_stop(&r);
+}
+
+/* --- standby, verify -------------------------------------------------------------------------- */
+
+static void test_takeovers_are_told(void **state)
+{
+	struct rig r;
+
+	start(&r, "fail: nft\n");
+	must_commit(&r, policy_one);
+	testdp_stand(r.nft, DP_STANDBY_ACTIVE, 1, 321);
+	r.d.links[1].ping_ms -= 5000;
+	rig_expect(&r, 1, EVENTS("takeover"));
+	expect_text(&r, 1, "takeover", "%321 ms%");
+	testdp_stand(r.nft, DP_STANDBY_GUARDING, 1, 321);
+	r.d.links[1].ping_ms -= 5000;
+	rig_expect(&r, 1, EVENTS("takeover-end"));
+	rig_stop(&r);
+}
+
+static json_t *verify(struct rig *r)
+{
+	json_t *body = json_object(), *answer;
+	struct api_request rq = {.body = body};
+	struct api_answer a = {0};
+
+	handle_verify(&r->d, &rq, &a);
+	assert_int_equal(a.status, 200);
+	answer = json_loadb(a.body, a.len, 0, NULL);
+	assert_non_null(answer);
+	free(a.body);
+	json_decref(body);
+	return answer;
+}
+
+static const json_t *item(const json_t *answer, const char *list, size_t i)
+{
+	return json_array_get(json_object_get(json_object_get(answer, "data"), list), i);
+}
+
+static void test_verify(void **state)
+{
+	struct rig r;
+	json_t *a;
+
+	start(&r, "fail: nft\n");
+	must_commit(&r, policy_one);
+	a = verify(&r);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(json_is_true(json_object_get(item(a, "checks", i), "passed")));
+	assert_true(json_is_true(json_object_get(a, "complete")));
+	json_decref(a);
+	testdp_tamper(r.nft, TESTDP_WIDEN);
+	testdp_drift(r.dp);
+	a = verify(&r);
+	for (size_t i = 0; i < 2; i++) {
+		const json_t *e = item(a, "engines", i), *d = json_object_get(e, "difference");
+
+		assert_true(json_is_false(json_object_get(e, "equal")));
+		assert_string_equal(json_string_value(json_object_get(e, "state")), "reverted");
+		assert_non_null(strstr(json_string_value(json_object_get(d, "packet")), " -> "));
+		assert_true(json_is_false(json_object_get(item(a, "checks", 1 + i), "passed")));
+	}
+	json_decref(a);
+	testdp_stop(r.nft);
+	r.nft = NULL;
+	a = verify(&r);
+	assert_true(json_is_false(json_object_get(a, "complete")));
+	assert_true(json_is_false(json_object_get(item(a, "engines", 1), "connected")));
+	assert_int_equal(json_array_size(json_object_get(json_object_get(a, "data"), "checks")), 2);
+	json_decref(a);
+	rig_stop(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_both_hold_it),
+		cmocka_unit_test(test_in_both_or_in_none),
+		cmocka_unit_test(test_commit_needs_every_engine),
+		cmocka_unit_test(test_a_new_follower_is_published),
+		cmocka_unit_test(test_kernel_alone),
+		cmocka_unit_test(test_kernel_that_cannot),
+		cmocka_unit_test(test_a_difference_is_a_packet),
+		cmocka_unit_test(test_a_rule_is_gone),
+		cmocka_unit_test(test_drift_is_told),
+		cmocka_unit_test(test_drift_of_bindings),
+		cmocka_unit_test(test_closed_until_it_is_equal),
+		cmocka_unit_test(test_adopted_until_the_next_commit),
+		cmocka_unit_test(test_gateway_rules),
+		cmocka_unit_test(test_takeovers_are_told),
+		cmocka_unit_test(test_verify),
+	};
+
+	return cmocka_run_group_tests_name("daemon engines", tests, NULL, NULL);
+}
