@@ -14,17 +14,17 @@ struct sums {
 #define X(name) uint64_t name;
 	RING_COUNTERS(X)
 #undef X
-	uint64_t dropped[RING_PORTS_MAX][REASON_COUNT];
+	uint64_t dropped[RING_PORTS_MAX + 1][REASON_COUNT];
 };
 
 /* All others only grow. */
 static bool is_gauge(const char *name)
 {
 	static const char *const gauges[] = {
-		"decisions_pending", "updates_pending",   "laws_closed",       "storing",
-		"generation",        "dp_connected",      "dp_equal",          "bindings",
-		"bindings_unknown",  "bindings_conflict", "dp_bindings",       "dp_sessions",
-		"dp_generation",     "engine_equal",      "proof_age_seconds",
+		"decisions_pending", "updates_pending",   "laws_closed",  "storing",
+		"generation",        "dp_connected",      "dp_equal",     "bindings",
+		"bindings_unknown",  "bindings_conflict", "dp_bindings",  "dp_sessions",
+		"dp_generation",     "dp_heartbeat",      "engine_equal", "proof_age_seconds",
 	};
 
 	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
@@ -66,9 +66,17 @@ static void add_worker(struct sums *s, const struct ring_counters *c, uint32_t n
 #define X(name) s->name += load(&c->name);
 	RING_COUNTERS(X)
 #undef X
-	for (uint32_t p = 0; p < n_ports; p++)
-		for (unsigned r = 0; r < REASON_COUNT; r++)
+	for (uint32_t p = 0; p <= RING_PORT_NONE; p++)
+		for (unsigned r = 0; r < REASON_COUNT && (p < n_ports || p == RING_PORT_NONE); r++)
 			s->dropped[p][r] += load(&c->dropped[p][r]);
+}
+
+static void print_dropped(FILE *out, const char *port, const uint64_t dropped[REASON_COUNT])
+{
+	for (unsigned r = 0; r < REASON_COUNT; r++)
+		if (dropped[r] > 0)
+			fprintf(out, "cordon_dp_dropped{port=\"%s\",reason=\"%s\"} %llu\n", port,
+				reason_word(r), (unsigned long long)dropped[r]);
 }
 
 static void print_ring(FILE *out, const struct ring_file *f)
@@ -80,16 +88,14 @@ static void print_ring(FILE *out, const struct ring_file *f)
 		return;
 	for (uint32_t w = 0; w < f->n_workers; w++)
 		add_worker(s, &ring_worker(f, w)->counters, f->n_ports);
+	s->heartbeat = ring_heartbeat(f);
 #define X(name) print_metric(out, "dp_" #name, s->name);
 	RING_COUNTERS(X)
 #undef X
 	print_type(out, "dp_dropped");
 	for (uint32_t p = 0; p < f->n_ports; p++)
-		for (unsigned r = 0; r < REASON_COUNT; r++)
-			if (s->dropped[p][r] > 0)
-				fprintf(out, "cordon_dp_dropped{port=\"%s\",reason=\"%s\"} %llu\n",
-					label_text(f->header->port_name[p], port), reason_word(r),
-					(unsigned long long)s->dropped[p][r]);
+		print_dropped(out, label_text(f->header->port_name[p], port), s->dropped[p]);
+	print_dropped(out, "", s->dropped[RING_PORT_NONE]);
 	free(s);
 }
 

@@ -80,21 +80,23 @@ static const struct {
 	{"ethertype", BOTH, 0, {F_ETHERTYPE}, F_VERDICT, 0},
 	{"domain", BOTH, 0, {F_MARK}, F_ZONE, PORTS},
 	{"tagged", BRCT, 0, {F_MARK, F_VLAN}, F_ZONE, NFT_PORTS_MAX *NFT_VLANS_MAX},
+	{"segment", BRCT, 0, {F_MARK}, F_PRIORITY, PORTS},
+	{"segment_tagged", BRCT, 0, {F_MARK, F_VLAN}, F_PRIORITY, NFT_PORTS_MAX *NFT_VLANS_MAX},
 	{"bound4", BRNF, 0, {F_MARK, F_SMAC, F_SIP4}, 0, BINDINGS},
-	{"bound4", BRCT, 0, {F_ZONE, F_MARK, F_SMAC, F_SIP4}, 0, BINDINGS},
+	{"bound4", BRCT, 0, {F_PRIORITY, F_MARK, F_SMAC, F_SIP4}, 0, BINDINGS},
 	{"bound6", BRNF, 0, {F_MARK, F_SMAC, F_SIP6}, 0, BINDINGS},
-	{"bound6", BRCT, 0, {F_ZONE, F_MARK, F_SMAC, F_SIP6}, 0, BINDINGS},
+	{"bound6", BRCT, 0, {F_PRIORITY, F_MARK, F_SMAC, F_SIP6}, 0, BINDINGS},
 	{"held4", BRNF, 0, {F_SIP4}, 0, BINDINGS},
-	{"held4", BRCT, 0, {F_ZONE, F_SIP4}, 0, BINDINGS},
+	{"held4", BRCT, 0, {F_PRIORITY, F_SIP4}, 0, BINDINGS},
 	{"held6", BRNF, 0, {F_SIP6}, 0, BINDINGS},
-	{"held6", BRCT, 0, {F_ZONE, F_SIP6}, 0, BINDINGS},
+	{"held6", BRCT, 0, {F_PRIORITY, F_SIP6}, 0, BINDINGS},
 	{"to4", BRNF, 0, {F_DMAC, F_DIP4}, 0, BINDINGS},
-	{"to4", BRCT, 0, {F_ZONE, F_DMAC, F_DIP4}, 0, BINDINGS},
+	{"to4", BRCT, 0, {F_PRIORITY, F_DMAC, F_DIP4}, 0, BINDINGS},
 	{"to6", BRNF, 0, {F_DMAC, F_DIP6}, 0, BINDINGS},
-	{"to6", BRCT, 0, {F_ZONE, F_DMAC, F_DIP6}, 0, BINDINGS},
+	{"to6", BRCT, 0, {F_PRIORITY, F_DMAC, F_DIP6}, 0, BINDINGS},
 	{"behind", BOTH, 0, {F_MARK, F_DMAC}, 0, BINDINGS},
 	{"home", BRNF, 0, {F_SMAC}, 0, BINDINGS},
-	{"home", BRCT, 0, {F_ZONE, F_SMAC}, 0, BINDINGS},
+	{"home", BRCT, 0, {F_PRIORITY, F_SMAC}, 0, BINDINGS},
 	{"fresh", BOTH, NFT_SET_TIMEOUT | NFT_SET_EVAL, {F_MARK, F_SMAC}, 0, 4096},
 	{"martian4", BOTH, INTERVAL, {F_SIP4}, 0, 0},
 	{"martian6", BOTH, INTERVAL, {F_SIP6}, 0, 0},
@@ -280,7 +282,7 @@ static uint32_t order_of(uint8_t field)
 {
 	if (field == F_VERDICT)
 		return 0;
-	return fields[field].order == NFT_ORDER_HOST || field == F_IIFNAME ? 1 : 2;
+	return fields[field].order == NFT_ORDER_HOST || field == F_IIFNAME || field == F_L4PROTO ? 1 : 2;
 }
 
 size_t nft_shape_userdata(const struct nft_set_shape *shape, uint8_t out[NFT_USERDATA_MAX])

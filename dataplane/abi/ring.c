@@ -316,6 +316,26 @@ uint64_t *ring_acked(const struct ring_file *f, uint32_t i)
 	return (uint64_t *)(at + b.acked);
 }
 
+uint64_t ring_heartbeat(const struct ring_file *f)
+{
+	uint64_t oldest = UINT64_MAX;
+
+	for (uint32_t w = 0; w < f->n_workers; w++) {
+		uint64_t ms = __atomic_load_n(&ring_worker(f, w)->counters.heartbeat, __ATOMIC_ACQUIRE);
+
+		oldest = ms < oldest ? ms : oldest;
+	}
+	return oldest;
+}
+
+bool ring_beats(const struct ring_file *f, uint64_t now_ms)
+{
+	uint64_t ms = ring_heartbeat(f);
+
+	/* One from the future is a clock that was just set right. */
+	return ms && (ms > now_ms || now_ms - ms <= RING_DEAD_MS);
+}
+
 void ring_producer_init(struct ring_producer *p, const struct ring_file *f, uint32_t worker)
 {
 	*p = (struct ring_producer){

@@ -34,9 +34,10 @@
 #include "verdict.h"
 
 #define RING_MAGIC       "CRDNRING"
-#define RING_ABI         1u
+#define RING_ABI         2u
 #define RING_WORKERS_MAX 64u
 #define RING_PORTS_MAX   32u
+#define RING_PORT_NONE   RING_PORTS_MAX /* row of frames that came from no port: probes */
 #define RING_PORT_NAME   16u
 #define RING_SAMPLES     8u
 
@@ -59,14 +60,15 @@
 	X(events_lost) /* endpoint events that found their queue full */                                     \
 	X(bindings)    /* gauge */                                                                           \
 	X(sessions)    /* gauge */                                                                           \
-	X(generation)  /* gauge: the generation in force */
+	X(generation)  /* gauge: the generation in force */                                                  \
+	X(heartbeat)   /* gauge: CLOCK_MONOTONIC in milliseconds, see ring_beats() */
 
 struct ring_counters {
 #define X(name) uint64_t name;
 	RING_COUNTERS(X)
 #undef X
-	uint64_t dropped[RING_PORTS_MAX][REASON_COUNT]; /* by ingress port */
-	uint64_t l2[RING_PORTS_MAX];                    /* tap mode: ARP and ND frames passed on */
+	uint64_t dropped[RING_PORTS_MAX + 1][REASON_COUNT]; /* by ingress port */
+	uint64_t l2[RING_PORTS_MAX];                        /* tap mode: ARP and ND frames passed on */
 };
 
 /* A tuple that an aggregate stands for. */
@@ -161,6 +163,18 @@ struct ring_worker *ring_worker(const struct ring_file *f, uint32_t i);
 struct record *ring_records(const struct ring_file *f, uint32_t i);
 struct ring_aggregate *ring_aggregates(const struct ring_file *f, uint32_t i);
 uint64_t *ring_acked(const struct ring_file *f, uint32_t i);
+
+/*
+ * The heartbeat. A live worker writes the time at least every RING_BEAT_MS, also while no frame comes; a file
+ * whose slowest worker has not beaten for RING_DEAD_MS belongs to one that hangs or is dead. 0 is a worker
+ * that has not begun. `now_ms`: CLOCK_MONOTONIC of this host, since the same boot. Says nothing of a file
+ * that is closed.
+ */
+#define RING_BEAT_MS 100u
+#define RING_DEAD_MS 500u
+/* Of the worker that beat longest ago; 0: one has not begun. */
+uint64_t ring_heartbeat(const struct ring_file *f);
+bool ring_beats(const struct ring_file *f, uint64_t now_ms);
 
 /* The producer's private half; lives outside the file. */
 struct ring_producer {

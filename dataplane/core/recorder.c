@@ -46,6 +46,29 @@ uint64_t recorder_session(struct recorder *r)
 	return ++r->session;
 }
 
+void recorder_expect(struct recorder *r, uint64_t n)
+{
+	r->expected += n;
+	recorder_add(&r->count->decisions, n);
+}
+
+static void raise_decision(struct recorder *r)
+{
+	if (r->expected)
+		r->expected--;
+	else
+		recorder_add(&r->count->decisions, 1);
+}
+
+void recorder_lost(struct recorder *r, uint64_t n)
+{
+	uint64_t known = n < r->expected ? n : r->expected;
+
+	r->expected -= known;
+	recorder_add(&r->count->decisions, n - known);
+	recorder_add(&r->count->decisions_lost, n);
+}
+
 /* The allowance fills up to one second's worth. */
 static bool take_allowance(struct recorder *r)
 {
@@ -251,6 +274,14 @@ static void set_ports(struct record *record, const struct packet *p)
 	record->dport = reply ? (uint16_t)(p->icmp_type << 8 | p->icmp_code) : p->key.dport;
 }
 
+/* What a port is called outside. */
+static uint16_t port_number(uint16_t port)
+{
+	if (port < ENGINE_PROBE_PORT || port >= ENGINE_PORTS_ALL)
+		return port;
+	return (uint16_t)(DP_PROBE_PORT + port - ENGINE_PROBE_PORT);
+}
+
 static struct record refusal_record(const struct recorder *r, const struct recorder_refusal *what)
 {
 	const struct packet *p = what->packet;
@@ -265,8 +296,8 @@ static struct record refusal_record(const struct recorder *r, const struct recor
 		.domain = p->key.domain,
 		.src_identity = what->src_identity,
 		.dst_identity = what->dst_identity,
-		.in_port = what->in_port,
-		.out_port = what->out_port,
+		.in_port = port_number(what->in_port),
+		.out_port = port_number(what->out_port),
 		.generation = what->generation,
 	};
 
@@ -285,7 +316,7 @@ void recorder_refused(struct recorder *r, const struct recorder_refusal *what)
 	struct recorder_kind kind = kind_of(&record);
 	struct place place = {NO_SLOT, false};
 
-	recorder_add(&r->count->decisions, 1);
+	raise_decision(r);
 	if (!r->record_all && !(what->decision.flags & DECISION_LOG_ALWAYS))
 		place = find_place(r, &kind);
 	if (place.repeated)
@@ -311,8 +342,8 @@ static struct record session_record(const struct recorder *r, const struct flow 
 		.domain = f->key.domain,
 		.src_identity = c->src_identity,
 		.dst_identity = c->dst_identity,
-		.in_port = c->in_port,
-		.out_port = c->out_port,
+		.in_port = port_number(c->in_port),
+		.out_port = port_number(c->out_port),
 		.generation = c->generation,
 		.rule = c->rule,
 		.intended_rule = c->intended_rule,
@@ -339,7 +370,7 @@ void recorder_opened(struct recorder *r, const struct flow *f, const struct flow
 
 	record.packets[0] = 1;
 	record.bytes[0] = ip_len;
-	recorder_add(&r->count->decisions, 1);
+	raise_decision(r);
 	if (!r->record_all && !take_allowance(r)) {
 		struct recorder_kind kind = kind_of(&record);
 

@@ -50,6 +50,7 @@ struct recorder {
 	uint64_t session; /* last number given out, with the worker's bits */
 	uint64_t cost_ns; /* of one allowed session's record; 0: no limit */
 	uint64_t spent_ns;
+	uint64_t expected; /* decisions raised by recorder_expect() that nobody has told yet */
 	bool record_all;
 	struct engine_clock now;
 	void (*free)(void *);
@@ -69,6 +70,14 @@ bool recorder_init(struct recorder *r, const struct ring_producer *ring, const s
 void recorder_fini(struct recorder *r);
 
 uint64_t recorder_session(struct recorder *r); /* a new session number */
+
+/*
+ * For decisions that somebody else makes and counts. Raises `n` of them before they are known: each opened or
+ * refused one that is told later is one of these, and what is never told is missing on the file.
+ */
+void recorder_expect(struct recorder *r, uint64_t n);
+/* Of `n` decisions, the expected ones first, there will never be a record. */
+void recorder_lost(struct recorder *r, uint64_t n);
 
 void recorder_refused(struct recorder *r, const struct recorder_refusal *what);
 /* `ip_len`: of the packet that opens it, which the counters do not hold yet. */

@@ -25,12 +25,17 @@ void clock_start(struct clock *c, bool trusted)
 	clock_refresh(c);
 }
 
+static int64_t distance(const struct clock *c, clockid_t to)
+{
+	struct timespec t;
+
+	clock_gettime(to, &t);
+	return (int64_t)((uint64_t)t.tv_sec * NS_IN_S + (uint64_t)t.tv_nsec - clock_mono_ns(c));
+}
+
 void clock_refresh(struct clock *c)
 {
-	struct timespec utc;
-
-	clock_gettime(CLOCK_REALTIME, &utc);
-	int64_t offset = (int64_t)((uint64_t)utc.tv_sec * NS_IN_S + (uint64_t)utc.tv_nsec - clock_mono_ns(c));
-	atomic_store_explicit(&c->utc_minus_mono, offset, memory_order_relaxed);
+	atomic_store_explicit(&c->utc_minus_mono, distance(c, CLOCK_REALTIME), memory_order_relaxed);
+	atomic_store_explicit(&c->kernel_minus_mono, distance(c, CLOCK_MONOTONIC), memory_order_relaxed);
 	atomic_store_explicit(&c->utc_good, c->trusted || kernel_says_good(), memory_order_relaxed);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Time for a worker without a system call: the TSC, scaled to nanoseconds, and the distance from there to
- * UTC, which the control thread measures about once a second. Reader: any worker. Writer: the control thread.
+ * UTC and to the kernel's CLOCK_MONOTONIC, which the control thread measures about once a second. Reader: any
+ * worker. Writer: the control thread.
  */
 #pragma once
 
@@ -18,6 +19,7 @@ struct clock {
 	uint64_t ns_per_2_32; /* nanoseconds in 2^32 ticks */
 	bool trusted;
 	_Atomic int64_t utc_minus_mono;
+	_Atomic int64_t kernel_minus_mono; /* the kernel's CLOCK_MONOTONIC, that other processes have too */
 	_Atomic bool utc_good;
 };
 
@@ -28,6 +30,14 @@ void clock_refresh(struct clock *c);
 static inline uint64_t clock_mono_ns(const struct clock *c)
 {
 	return (uint64_t)((unsigned __int128)(rte_rdtsc() - c->start) * c->ns_per_2_32 >> 32);
+}
+
+/* CLOCK_MONOTONIC in milliseconds at the moment that is `mono_ns` here. */
+static inline uint64_t clock_kernel_ms(const struct clock *c, uint64_t mono_ns)
+{
+	int64_t offset = atomic_load_explicit(&c->kernel_minus_mono, memory_order_relaxed);
+
+	return (mono_ns + (uint64_t)offset) / 1000000u;
 }
 
 static inline struct engine_clock clock_now(const struct clock *c)

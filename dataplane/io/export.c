@@ -34,6 +34,14 @@ static uint64_t sum_at(size_t offset)
 	return sum;
 }
 
+/* A sum over the workers, but of heartbeats the oldest. */
+static uint64_t counter_at(size_t offset)
+{
+	if (offset == offsetof(struct ring_counters, heartbeat))
+		return ring_heartbeat(exported->ring);
+	return sum_at(offset);
+}
+
 static uint64_t sum_dropped(uint32_t port, uint32_t reason)
 {
 	uint64_t sum = 0;
@@ -77,10 +85,10 @@ static struct rte_tel_data *drops(uint32_t first, uint32_t last)
 static int on_stats(const char *command, const char *parameters, struct rte_tel_data *d)
 {
 	rte_tel_data_start_dict(d);
-#define X(name) rte_tel_data_add_dict_uint(d, #name, sum_at(offsetof(struct ring_counters, name)));
+#define X(name) rte_tel_data_add_dict_uint(d, #name, counter_at(offsetof(struct ring_counters, name)));
 	RING_COUNTERS(X)
 #undef X
-	return rte_tel_data_add_dict_container(d, "dropped", drops(0, exported->ports->n - 1), 0);
+	return rte_tel_data_add_dict_container(d, "dropped", drops(0, RING_PORT_NONE), 0);
 }
 
 static int on_info(const char *command, const char *parameters, struct rte_tel_data *d)

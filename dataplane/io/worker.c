@@ -29,6 +29,7 @@
 struct worker {
 	struct engine *engine;
 	const struct clock *clock;
+	uint64_t *heartbeat; /* in the ring file */
 	struct lanes lanes;
 	uint32_t n_rx;          /* ports polled: all, or in tap mode the first */
 	struct rte_mbuf *spare; /* for the next frame of the engine's own */
@@ -145,6 +146,12 @@ static bool do_port(struct worker *w, struct order *o, struct engine_clock now)
 	return true;
 }
 
+static bool do_probe(struct worker *w, struct order *o, struct engine_clock now)
+{
+	o->result = engine_probe(w->engine, o->probe.probes, o->probe.bytes, o->probe.size, now);
+	return true;
+}
+
 static bool do_stop(struct worker *w, struct order *o, struct engine_clock now)
 {
 	engine_close_sessions(w->engine, now, RECORD_END_SHUTDOWN);
@@ -154,8 +161,8 @@ static bool do_stop(struct worker *w, struct order *o, struct engine_clock now)
 
 /* True when the order is finished. */
 static bool (*const doers[ORDER_KINDS])(struct worker *w, struct order *o, struct engine_clock now) = {
-	[ORDER_PUBLISH] = do_publish, [ORDER_BIND] = do_bind, [ORDER_DUMP] = do_dump,
-	[ORDER_PORT] = do_port,       [ORDER_STOP] = do_stop,
+	[ORDER_PUBLISH] = do_publish, [ORDER_BIND] = do_bind,   [ORDER_DUMP] = do_dump,
+	[ORDER_PORT] = do_port,       [ORDER_PROBE] = do_probe, [ORDER_STOP] = do_stop,
 };
 
 /* One step of one order a turn. */
@@ -182,6 +189,15 @@ static void pass_events(struct worker *w)
 /* --- the loop
  * ------------------------------------------------------------------------------------------------ */
 
+/* Once a millisecond at most: the line is one that another process reads. */
+static void beat(struct worker *w, struct engine_clock now)
+{
+	uint64_t ms = clock_kernel_ms(w->clock, now.now_ns);
+
+	if (*w->heartbeat != ms)
+		__atomic_store_n(w->heartbeat, ms, __ATOMIC_RELEASE);
+}
+
 /* After so many turns without a frame: sleep, twice as long each time. */
 static void nap(uint32_t idle)
 {
@@ -197,6 +213,7 @@ static uint32_t turn(struct worker *w)
 	struct engine_clock now = clock_now(w->clock);
 	uint32_t got = 0;
 
+	beat(w, now);
 	for (uint32_t port = 0; port < w->n_rx; port++)
 		got += poll_port(w, port, now);
 	engine_tick(w->engine, now, got ? TICK_BUSY : TICK_IDLE);
@@ -237,6 +254,7 @@ struct worker *worker_create(const struct worker_config *config, const char **er
 	if (!w)
 		return NULL;
 	w->clock = config->clock;
+	w->heartbeat = &config->ring->shared->counters.heartbeat;
 	w->n_rx = config->engine->tap ? 1 : config->engine->n_ports;
 	lanes_init(&w->lanes, config->ports, config->engine);
 	w->engine = make_queues(w) ? engine_create(config->engine, config->ring, error) : NULL;

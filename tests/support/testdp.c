@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "dpmsg.h"
 #include "engine.h"
 #include "image_check.h"
+#include "probe_check.h"
 #include "snapshot.h"
 
 #define TYPES   256u
@@ -31,6 +33,7 @@ struct testdp {
 	pthread_mutex_t lock;
 	int listen_fd, wake_fd, peer;
 	bool stop;
+	_Atomic bool silent;
 	struct ring_file ring;
 	char ring_path[96];
 	struct engine *engine;
@@ -169,6 +172,20 @@ static void bind_all(struct testdp *t, struct dpmsg *m)
 		m->type = DP_OK;
 }
 
+static void probe(struct testdp *t, struct dpmsg *m, int fd)
+{
+	size_t size = 0;
+	uint8_t *bytes = read_memfd(fd, &size);
+	const char *wrong = bytes ? probe_check(&m->probe, size) : "no frames";
+	int r = wrong ? -EINVAL : engine_probe(t->engine, &m->probe, bytes, size, now(t));
+
+	free(bytes);
+	if (r < 0)
+		refuse(m, -r, wrong ? wrong : "probe refused");
+	else
+		m->type = DP_OK;
+}
+
 static int dump(struct testdp *t, struct dpmsg *m, enum testdp_fault fault)
 {
 	struct dp_binding all[64];
@@ -217,6 +234,9 @@ static int work(struct testdp *t, struct dpmsg *m, int fd, enum testdp_fault fau
 		return -1;
 	case DP_BIND:
 		bind_all(t, m);
+		return -1;
+	case DP_PROBE:
+		probe(t, m, fd);
 		return -1;
 	case DP_DUMP:
 		return dump(t, m, fault);
@@ -382,6 +402,17 @@ static void take_peer(struct testdp *t)
 	t->peer = fd;
 }
 
+static void beat(struct testdp *t)
+{
+	struct timespec mono;
+
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	if (!atomic_load_explicit(&t->silent, memory_order_relaxed))
+		__atomic_store_n(&ring_worker(&t->ring, 0)->counters.heartbeat,
+				 (uint64_t)mono.tv_sec * 1000u + (uint64_t)mono.tv_nsec / 1000000u,
+				 __ATOMIC_RELEASE);
+}
+
 static void *run(void *arg)
 {
 	struct testdp *t = arg;
@@ -390,6 +421,7 @@ static void *run(void *arg)
 		struct pollfd p[] = {
 			{t->wake_fd, POLLIN, 0}, {t->listen_fd, POLLIN, 0}, {t->peer, POLLIN, 0}};
 
+		beat(t);
 		poll(p, 3, TICK_MS);
 		if (p[0].revents)
 			break;
@@ -538,6 +570,11 @@ bool testdp_frame(struct testdp *t, uint32_t port, struct pkt *p)
 		engine_sent(t->engine, port, 1, 0);
 	pthread_mutex_unlock(&t->lock);
 	return f.act != FRAME_DROP;
+}
+
+void testdp_silence(struct testdp *t, bool on)
+{
+	atomic_store_explicit(&t->silent, on, memory_order_relaxed);
 }
 
 void testdp_drift(struct testdp *t)

@@ -33,6 +33,8 @@ struct testdp;
 struct testdp *testdp_start(const char *run_dir);
 /* Ends as a killed process would: socket and ring file stay where they are. */
 void testdp_stop(struct testdp *t);
+/* The heartbeat stops, as that of a worker that hangs, or goes on; all else works. */
+void testdp_silence(struct testdp *t, bool on);
 
 /* Misbehave on the next `times` messages of this type. */
 void testdp_fault(struct testdp *t, uint16_t type, enum testdp_fault fault, unsigned times);

@@ -228,7 +228,8 @@ static void a_damaged_header_is_refused(void **state)
 		size_t size;
 	} damage[] = {
 		{FIELD(magic), 0, 8},
-		{FIELD(abi), 2, 4},
+		{FIELD(abi), RING_ABI - 1, 4},
+		{FIELD(abi), RING_ABI + 1, 4},
 		{FIELD(state), RING_MAKING, 4},
 		{FIELD(state), 9, 4},
 		{FIELD(size), 64, 8},
@@ -281,6 +282,31 @@ static void an_acknowledgement_is_for_one_holder(void **state)
 	assert_int_equal(ring_ack_count(*acked, 8), 0);
 }
 
+static void the_slowest_heart_counts(void **state)
+{
+	struct ring_geometry g = {.n_workers = 2, .n_ports = 2, .n_records = 8, .n_aggregates = 8};
+	void *memory = aligned_alloc(64, ring_size(&g));
+	struct ring_file f;
+	uint64_t *beat[2];
+
+	(void)state;
+	memset(memory, 0, ring_size(&g));
+	assert_int_equal(ring_create_mem(&f, memory, &g), 0);
+	for (uint32_t w = 0; w < 2; w++)
+		beat[w] = &ring_worker(&f, w)->counters.heartbeat;
+	*beat[0] = 10000;
+	assert_false(ring_beats(&f, 10000)); /* the other has not begun */
+	*beat[1] = 10100;
+	assert_int_equal(ring_heartbeat(&f), 10000);
+	assert_true(ring_beats(&f, 10000 + RING_DEAD_MS));
+	assert_false(ring_beats(&f, 10000 + RING_DEAD_MS + 1));
+	*beat[0] = 10100;
+	assert_true(ring_beats(&f, 10000 + RING_DEAD_MS + 1));
+	assert_true(ring_beats(&f, 9000));
+	ring_close(&f);
+	free(memory);
+}
+
 static void memory_serves_as_well_as_a_file(void **state)
 {
 	struct ring_file ring;
@@ -311,6 +337,7 @@ int main(void)
 		CASE(a_killed_producer_leaves_its_records),
 		CASE(a_damaged_header_is_refused),
 		CASE(an_acknowledgement_is_for_one_holder),
+		CASE(the_slowest_heart_counts),
 		CASE(memory_serves_as_well_as_a_file),
 	};
 

@@ -375,6 +375,8 @@ static void test_metrics(void **state)
 	assert_non_null(strstr(text, "cordon_generation 1\n"));
 	assert_non_null(strstr(text, "cordon_dp_connected 1\n"));
 	assert_non_null(strstr(text, "cordon_dp_sessions_opened 1\n"));
+	assert_non_null(strstr(text, "# TYPE cordon_dp_heartbeat gauge\ncordon_dp_heartbeat "));
+	assert_null(strstr(text, "cordon_dp_heartbeat 0\n"));
 	assert_non_null(strstr(text, "# TYPE cordon_laws_closed gauge\ncordon_laws_closed 1\n"));
 	assert_non_null(strstr(text, "# TYPE cordon_decisions counter\ncordon_decisions "));
 	assert_non_null(strstr(text, "cordon_dp_dropped{port=\"lan1\",reason=\"no-rule\"} "));

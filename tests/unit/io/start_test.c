@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -302,13 +303,62 @@ static void test_frames(void **state)
 	expect_capture(out, &allowed);
 }
 
+static uint64_t kernel_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+}
+
+/* True as soon as the file beats or not, as wanted; false after ten seconds. */
+static bool wait_beat(const struct ring_file *ring, bool wanted)
+{
+	const struct timespec pause = {.tv_nsec = 5000000};
+
+	for (uint64_t end = kernel_ms() + 10000; kernel_ms() < end; nanosleep(&pause, NULL))
+		if (ring_beats(ring, kernel_ms()) == wanted)
+			return true;
+	return false;
+}
+
+/* An idle worker beats often enough; one that was stopped is noticed, and noticed again when it goes on. */
+static void test_heartbeat(void **state)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	struct rig *r = *state;
+	struct ring_file ring;
+
+	rig_start(r, two_ports);
+	int fd = rig_connect(r);
+	assert_int_equal(ring_open(&ring, hello(fd).ring_path, false), 0);
+	close(fd);
+	assert_true(wait_beat(&ring, true));
+	uint64_t begin = kernel_ms(), last = ring_heartbeat(&ring);
+	for (unsigned beats = 0; beats < 20; nanosleep(&pause, NULL)) {
+		uint64_t now = ring_heartbeat(&ring);
+
+		assert_in_range(now, last, kernel_ms() + 50);
+		beats += now != last;
+		last = now;
+		assert_in_range(kernel_ms() - begin, 0, 20 * RING_BEAT_MS);
+	}
+	kill(r->pid, SIGSTOP);
+	assert_true(wait_beat(&ring, false));
+	assert_in_range(kernel_ms() - ring_heartbeat(&ring), RING_DEAD_MS, 9999);
+	kill(r->pid, SIGCONT);
+	assert_true(wait_beat(&ring, true));
+	assert_int_equal(rig_end(r, SIGTERM), 0);
+	ring_close(&ring);
+}
+
 int main(int argc, char *argv[])
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_stop),         T(test_last_good),      T(test_bad_last_good_denies),
 		T(test_one_instance), T(test_start_failures), T(test_rights),
-		T(test_frames),
+		T(test_frames),       T(test_heartbeat),
 	};
 
 	if (argc != 2)

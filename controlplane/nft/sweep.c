@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Deciding again. The packet path honours no mark of another generation, so a session that has packets is
+ * decided again by the kernel; the sweep does it for those that have none, for another matrix of the same
+ * generation, and for identities that changed. It asks the maps of the program in use, as the kernel would.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "match.h"
+#include "records_inside.h"
+
+enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
+
+static service_key key_of(const struct session *s)
+{
+	const uint8_t proto = s->flow.key.proto;
+	const bool low = proto == TCP || proto == UDP || proto == ICMP || proto == ICMPV6;
+
+	return service_key_make(proto, low ? s->cold.service : 0);
+}
+
+void sweep_forget(struct records *r)
+{
+	memset(r->asked, 0, sizeof(r->asked));
+}
+
+/* Many sessions ask the same. */
+static uint32_t ask(struct records *r, uint16_t from, uint16_t to, service_key key)
+{
+	const uint32_t hash = ((uint32_t)from * 31 + to) * 0x9e3779b1u ^ key * 0x85ebca6bu;
+	const uint32_t i = (hash >> 7 ^ hash >> 20) & (ASKED - 1);
+
+	if (!r->asked[i].valid || r->asked[i].from != from || r->asked[i].to != to ||
+	    r->asked[i].key != key) {
+		r->asked[i].from = from;
+		r->asked[i].to = to;
+		r->asked[i].key = key;
+		r->asked[i].class = nft_ask(r->program, r->model, from, to, key);
+		r->asked[i].valid = true;
+	}
+	return r->asked[i].class;
+}
+
+/* What the kernel would say to the session's first packet. */
+static uint32_t decide(struct records *r, const struct session *s, struct image_decision *d)
+{
+	const struct image_decision *decisions;
+	struct session judged = *s;
+	uint32_t class = 0;
+
+	if (!r->program || !r->program->decision.count) {
+		*d = match_refusal(REASON_DENY_ALL);
+		return 0;
+	}
+	if (flows_set_ends(r, &judged))
+		class = ask(r, judged.cold.src_identity, judged.cold.dst_identity, key_of(s));
+	decisions = nft_at(r->program, r->program->decision);
+	*d = decisions[class < r->program->decision.count ? class : 0];
+	return class;
+}
+
+/* The kernel's entry gets the new mark first; a session that is gone has an end on its way. */
+static bool set_mark(struct records *r, const struct session *s, uint32_t mark)
+{
+	const struct nl_session name = session_name(s);
+	int error = s->mark == mark ? 0 : nl_session_mark(r->nl, &name, mark);
+
+	if (error) {
+		r->recheck |= error != -ENOENT;
+		records_failed(r, "a session could not be marked anew", error == -ENOENT ? 0 : error);
+	}
+	return !error;
+}
+
+void sweep_one(void *ctx, struct session *s)
+{
+	struct records *r = ctx;
+	struct image_decision d;
+	uint32_t mark;
+
+	if (s->flags & SESSION_REVOKED)
+		return;
+	mark = nft_mark(r->generation, decide(r, s, &d));
+	r->redecided++;
+	if (!(d.flags & DECISION_ALLOW) || set_mark(r, s, mark))
+		flows_changed(r, s, &d, mark, r->generation);
+}
+
+static void sweep_listed(void *ctx, struct session *s)
+{
+	const struct records *r = ctx;
+
+	if (s->list == r->list)
+		sweep_one(ctx, s);
+}
+
+int records_sweep(struct records *r)
+{
+	int error;
+
+	records_clock(r);
+	error = flows_list(r);
+	if (error) {
+		r->recheck = true;
+		return error;
+	}
+	r->recheck = false;
+	sessions_each(&r->sessions, sweep_listed, r);
+	return 0;
+}
