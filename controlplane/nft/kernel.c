@@ -253,11 +253,11 @@ static bool take_sealed(struct blob *b, const char *what, int fd, size_t max, st
 static const char *layout_missing(const struct kernel *k, const struct nft_program *p)
 {
 	if (p->box.layout == NFT_LAYOUT_BRCT && program_layout(&p->box, k->features) != NFT_LAYOUT_BRCT)
-		return "it needs conntrack in the bridge family, which this kernel has not";
+		return "program: it needs conntrack in the bridge family, which this kernel has not";
 	if (p->box.layout == NFT_LAYOUT_BRNF && !(k->features & DP_FEATURE_BR_NETFILTER))
-		return "it needs br_netfilter, which this kernel has not";
+		return "program: it needs br_netfilter, which this kernel has not";
 	if (p->box.layout == NFT_LAYOUT_NONE && p->box.planes & NFT_PLANE_FORWARD)
-		return "it has no layout for the forward plane";
+		return "program: it has no layout for the forward plane";
 	return NULL;
 }
 
@@ -272,7 +272,7 @@ static const char *program_wrong(const struct kernel *k, const struct blob *b)
 	if (!wrong)
 		wrong = layout_missing(k, p);
 	if (!wrong && !p->edge.count)
-		wrong = "it has no schedule";
+		wrong = "program: it has no schedule";
 	return wrong;
 }
 
@@ -285,7 +285,7 @@ bool kernel_prepare(struct kernel *k, int fd, struct refusal *why)
 	const char *wrong = program_wrong(k, &program);
 	if (wrong) {
 		blob_free(&program);
-		return refuse(why, EINVAL, "program: %s", wrong);
+		return refuse(why, EINVAL, "%s", wrong);
 	}
 	blob_free(&k->prepared);
 	k->prepared = program;

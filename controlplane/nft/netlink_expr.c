@@ -200,6 +200,7 @@ static bool read_lookup(const struct nftnl_expr *from, struct nft_expr *e, const
 {
 	e->sreg = word_of(from, NFTNL_EXPR_LOOKUP_SREG);
 	e->dreg = word_of(from, NFTNL_EXPR_LOOKUP_DREG);
+	e->len = nftnl_expr_is_set(from, NFTNL_EXPR_LOOKUP_DREG); /* for the dump: the verdict register too */
 	e->op = (uint8_t)number(from, NFTNL_EXPR_LOOKUP_FLAGS);
 	*name = nftnl_expr_get_str(from, NFTNL_EXPR_LOOKUP_SET);
 	return fits(from, NFTNL_EXPR_LOOKUP_FLAGS, 1);

@@ -295,7 +295,17 @@ static const char *name_of(const struct swap *s, const struct nft_expr *e, char 
 	return full;
 }
 
-static void add_exprs(struct swap *s, struct nftnl_rule *to, const struct nft_rule *rule)
+/* To follow a map to verdicts, its look-up must name the verdict register; else it only asks. */
+static bool follows(const struct swap *s, const struct nft_table *t, const struct nft_expr *e)
+{
+	const struct nft_set *set =
+		e->kind == NFT_EXPR_LOOKUP ? nft_find_set(s->p, t, nft_text(s->p, e->name)) : NULL;
+
+	return set && set->data_len == NFT_DATA_JUMP && !e->op;
+}
+
+static void add_exprs(struct swap *s, const struct nft_table *t, struct nftnl_rule *to,
+		      const struct nft_rule *rule)
 {
 	const struct nft_expr *e = ITEM(s->p, expr, rule->expr_first);
 	char full[NFT_NAME_MAXLEN];
@@ -311,6 +321,8 @@ static void add_exprs(struct swap *s, struct nftnl_rule *to, const struct nft_ru
 		}
 		struct nftnl_expr *made = nl_expr_make(&copy, name_of(s, &e[i], full));
 		s->no_memory |= !made;
+		if (made && follows(s, t, &e[i]))
+			nftnl_expr_set_u32(made, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
 		if (made)
 			nftnl_rule_add_expr(to, made);
 	}
@@ -330,7 +342,7 @@ static void put_rules(struct swap *s, const struct nft_table *t, const struct nf
 			return;
 		nftnl_rule_set_str(to, NFTNL_RULE_TABLE, NFT_TABLE);
 		nftnl_rule_set_str(to, NFTNL_RULE_CHAIN, c->base ? name : full);
-		add_exprs(s, to, ITEM(s->p, rule, c->rule_first + i));
+		add_exprs(s, t, to, ITEM(s->p, rule, c->rule_first + i));
 		nftnl_rule_nlmsg_build_payload(
 			nl_put(s->nl, &s->batch, NFT_MSG_NEWRULE, (uint8_t)t->family,
 			       NLM_F_CREATE | NLM_F_APPEND,

@@ -20,16 +20,16 @@ uint32_t program_layout(const struct nft_box *box, uint32_t features)
 const char *program_differs(const struct nft_box *a, const struct nft_box *b)
 {
 	if (a->planes != b->planes)
-		return "it is for other planes";
+		return "program: it is for other planes";
 	if (memcmp(a->bridge, b->bridge, sizeof(a->bridge)) != 0)
-		return "it is for another bridge";
+		return "program: it is for another bridge";
 	if (a->n_ports != b->n_ports || memcmp(a->port, b->port, sizeof(a->port)) != 0)
-		return "it is for other ports";
+		return "program: it is for other ports";
 	if (a->n_management != b->n_management ||
 	    memcmp(a->management, b->management, sizeof(a->management)) != 0)
-		return "it is for other management addresses";
+		return "program: it is for other management addresses";
 	if (a->group != b->group)
-		return "it logs to another group";
+		return "program: it logs to another group";
 	return NULL;
 }
 

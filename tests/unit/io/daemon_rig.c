@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#define WORDS_MAX 32
+#define WORDS_MAX 48
 #define WAIT_S    60
 #define POLL_NS   5000000
 
@@ -34,15 +34,15 @@ void rig_program(const char *path)
 
 void rig_init(struct rig *r)
 {
-	*r = (struct rig){.pid = -1, .errors = -1};
+	*r = (struct rig){.pid = -1, .errors = -1, .socket = "dp.sock"};
 	strcpy(r->dir, "/tmp/cordon-rig-XXXXXX");
 	assert_non_null(mkdtemp(r->dir));
 }
 
 static void run_program(const struct rig *r, const char *const arguments[], int errors)
 {
-	const char *words[WORDS_MAX] = {program, "--no-huge", "--run-dir", r->dir, "--state", r->dir};
-	int n = 6;
+	const char *words[WORDS_MAX] = {program, "--run-dir", r->dir, "--no-huge", "--state", r->dir};
+	int n = r->bare ? 3 : 6;
 
 	while (*arguments && n < WORDS_MAX - 1)
 		words[n++] = *arguments++;
@@ -127,7 +127,7 @@ static int try_connect(const struct rig *r)
 	struct timeval limit = {.tv_sec = WAIT_S};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/dp.sock", r->dir);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", r->dir, r->socket);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
 		close(fd);
 		return -1;
@@ -146,7 +146,7 @@ int rig_connect(struct rig *r)
 		if (waitpid(r->pid, NULL, WNOHANG) == r->pid) {
 			r->pid = -1;
 			rig_said(r, "\n\n");
-			fail_msg("cordon-dp ended");
+			fail_msg("the program ended");
 		}
 		nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
 	}

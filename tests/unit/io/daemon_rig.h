@@ -11,7 +11,9 @@
 #include "dpmsg.h"
 
 struct rig {
-	char dir[40]; /* run and state directory */
+	char dir[40];       /* run and state directory */
+	const char *socket; /* in there: dp.sock unless changed */
+	bool bare;          /* started with no arguments of cordon-dp's */
 	pid_t pid;
 	int errors;      /* its stderr */
 	char said[4096]; /* what was read from there so far */
@@ -23,7 +25,8 @@ struct rig {
 void rig_program(const char *path);
 
 void rig_init(struct rig *r);
-/* Starts with `--no-huge --run-dir DIR --state DIR` and these arguments, NULL at the end. */
+/* Starts with `--run-dir DIR --no-huge --state DIR` (only the first if it is bare) and these arguments, NULL
+ * at the end. */
 void rig_start(struct rig *r, const char *const arguments[]);
 /* Waits until it ends by itself or by `signal` (0: none is sent) and returns its exit code. */
 int rig_end(struct rig *r, int signal);
