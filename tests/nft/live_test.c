@@ -563,8 +563,10 @@ static void features_are_found_by_trying(void **state)
 	bit(DP_FEATURE_BRIDGE_CT, space_run("nft -c '%s ct state new' 2> /dev/null", chain));
 	bit(DP_FEATURE_BRIDGE_REJECT, space_run("nft -c '%s reject' 2> /dev/null", chain));
 	bit(DP_FEATURE_NFLOG, true);
-	toggles(DP_FEATURE_VLAN_FILTER, "ip link set br0 type bridge vlan_filtering 0",
-		"ip link set br0 type bridge vlan_filtering 1");
+	bit(DP_FEATURE_VLAN_FILTER, false);
+	if (space_run("ip link set br0 type bridge vlan_filtering 1 2> /dev/null"))
+		toggles(DP_FEATURE_VLAN_FILTER, "ip link set br0 type bridge vlan_filtering 0",
+			"ip link set br0 type bridge vlan_filtering 1");
 	toggles(DP_FEATURE_BR_NETFILTER,
 		"modprobe -q br_netfilter; sysctl -qw net.bridge.bridge-nf-call-iptables=1 "
 		"net.bridge.bridge-nf-call-ip6tables=0",
@@ -583,8 +585,8 @@ static void a_group_in_use_is_told(void **state)
 	char error[320];
 	struct nl *other;
 
-	assert_int_equal(nl_open(&other, &box, error, sizeof error), -EBUSY);
-	assert_non_null(strstr(error, "nflog group 20240"));
+	assert_int_equal(nl_open(&other, &box, error, sizeof error), -EPERM);
+	assert_non_null(strstr(error, "nflog group 20240 cannot be used: another process has it"));
 	assert_null(other);
 }
 

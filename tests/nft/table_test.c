@@ -75,6 +75,9 @@ static void what_is_loaded_is_read_back(void **state)
 	assert_string_equal(difference(p, &first), "");
 	swap(p, &second);
 	assert_string_equal(difference(p, &second), "");
+	/* the text that nft makes of it is that of the program */
+	assert_non_null(strstr(space_output("nft list chain inet cordon session_2_0_1"),
+			       "ct mark vmap @opening_2_0_1"));
 	assert_true(space_run("nft list ruleset > /dev/null"));
 	free(p);
 }
@@ -294,6 +297,7 @@ static void what_others_change_is_noticed_and_shown(void **state)
 		{"delete element inet cordon source_1_0_1 { 1 }", "source"},
 		{"add element inet cordon ports_1_0_1 { 0x7 . 17 . 1-2 : 5 }", "ports"},
 		{"delete element bridge cordon martian4_1_0_1 { 128.0.0.0 }", "martian4"},
+		{"insert rule inet cordon session_1_0_1 ct mark @opening_1_0_1 accept", "session"},
 		{"add chain inet cordon mine", "mine"},
 		{"add chain inet cordon open", "open (foreign)"},
 		{"add chain bridge cordon frame { type filter hook forward priority 1; policy drop; }",
