@@ -60,6 +60,14 @@ int nl_guard(struct nl *nl, bool on);
 /* 1: all devices guarded, 0: none; -EUCLEAN: some. */
 int nl_guarded(struct nl *nl);
 
+/*
+ * The probe ports: kernel taps `cordonp0` and `cordonp1`, up and in the box's bridge. fds: non-blocking, one
+ * frame a read or write, owned by `nl`; -1 after an error. Closing removes the devices; nl_close() does it
+ * too.
+ */
+int nl_probe_open(struct nl *nl, int fds[2]);
+void nl_probe_close(struct nl *nl);
+
 /* --- conntrack ---------------------------------------------------------------------------------------- */
 
 /* Directions: 0 initiator -> responder, 1 back. Ports in host order; ICMP: sport identifier, dport type << 8

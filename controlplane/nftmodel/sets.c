@@ -282,7 +282,7 @@ static uint32_t order_of(uint8_t field)
 {
 	if (field == F_VERDICT)
 		return 0;
-	return fields[field].order == NFT_ORDER_HOST || field == F_IIFNAME ? 1 : 2;
+	return fields[field].order == NFT_ORDER_HOST || field == F_IIFNAME || field == F_L4PROTO ? 1 : 2;
 }
 
 size_t nft_shape_userdata(const struct nft_set_shape *shape, uint8_t out[NFT_USERDATA_MAX])

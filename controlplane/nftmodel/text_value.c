@@ -176,10 +176,14 @@ void text_range(struct text *t, uint32_t type, bool host, const uint8_t *from, c
 		uint32_t len)
 {
 	const bool address = type == TYPE_IP4 || type == TYPE_IP6;
+	const bool one = !memcmp(from, to, len);
 	const int prefix = address ? prefix_of(from, to, len) : -1;
 
+	/* nft reads no words in ranges of ICMP types */
+	if (!one && (type == TYPE_ICMP || type == TYPE_ICMP6))
+		type = TYPE_INTEGER;
 	text_value(t, type, host, from, len);
-	if (!memcmp(from, to, len))
+	if (one)
 		return;
 	if (prefix >= 0) {
 		text_add(t, "/%d", prefix);
