@@ -295,7 +295,19 @@ static const char *name_of(const struct swap *s, const struct nft_expr *e, char 
 	return full;
 }
 
-static void add_exprs(struct swap *s, struct nftnl_rule *to, const struct nft_rule *rule)
+/* Without a register a look-up in a map only asks whether the key is there. */
+static bool gives_verdict(const struct swap *s, const struct nft_table *t, const struct nft_expr *e)
+{
+	const struct nft_set *set;
+
+	if (e->kind != NFT_EXPR_LOOKUP || e->dreg != NFT_REG_NONE)
+		return false;
+	set = nft_find_set(s->p, t, nft_text(s->p, e->name));
+	return set && set->data_len == NFT_DATA_JUMP;
+}
+
+static void add_exprs(struct swap *s, const struct nft_table *t, struct nftnl_rule *to,
+		      const struct nft_rule *rule)
 {
 	const struct nft_expr *e = ITEM(s->p, expr, rule->expr_first);
 	char full[NFT_NAME_MAXLEN];
@@ -309,6 +321,8 @@ static void add_exprs(struct swap *s, struct nftnl_rule *to, const struct nft_ru
 			mark = nft_mark(s->version->generation, mark);
 			memcpy(copy.data, &mark, sizeof mark);
 		}
+		if (gives_verdict(s, t, &copy))
+			copy.dreg = NL_REG_VERDICT;
 		struct nftnl_expr *made = nl_expr_make(&copy, name_of(s, &e[i], full));
 		s->no_memory |= !made;
 		if (made)
@@ -330,7 +344,7 @@ static void put_rules(struct swap *s, const struct nft_table *t, const struct nf
 			return;
 		nftnl_rule_set_str(to, NFTNL_RULE_TABLE, NFT_TABLE);
 		nftnl_rule_set_str(to, NFTNL_RULE_CHAIN, c->base ? name : full);
-		add_exprs(s, to, ITEM(s->p, rule, c->rule_first + i));
+		add_exprs(s, t, to, ITEM(s->p, rule, c->rule_first + i));
 		nftnl_rule_nlmsg_build_payload(
 			nl_put(s->nl, &s->batch, NFT_MSG_NEWRULE, (uint8_t)t->family,
 			       NLM_F_CREATE | NLM_F_APPEND,

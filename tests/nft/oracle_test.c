@@ -147,7 +147,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* --- hosts: two of each identity, a sender at p1 and a responder at p2 ----------------------------------- */
+/* --- hosts: two of each identity, a sender at p1 and a responder at p2 -----------------------------------
+ */
 
 /* A host's number is also its MAC's (packet.h). */
 static unsigned host(unsigned who, unsigned side)
@@ -261,8 +262,7 @@ static bool is_echo_like(uint8_t family, unsigned type)
  * policy language means it? (Transports with checks of their own and extension headers are not asked.) */
 static bool askable(uint8_t family, service_key key)
 {
-	static const uint8_t odd[] = {0,  2,  33,  43,  44,  50,  51,  59, 60,
-				      132, 135, 136, 139, 140, 253, 254};
+	static const uint8_t odd[] = {0, 2, 33, 43, 44, 50, 51, 59, 60, 132, 135, 136, 139, 140, 253, 254};
 	unsigned proto = key >> 16, low = key & 0xffff;
 
 	switch (proto) {
@@ -381,8 +381,7 @@ static const char *difference(struct world *w, const struct question *q, const s
 			      const struct frame *f, uint32_t *class)
 {
 	const struct image_decision *decision = nft_at(w->p, w->p->decision);
-	const struct image_decision want =
-		compare_evaluate(w->c.rs, w->who[q->from], w->who[q->to], q->key);
+	const struct image_decision want = compare_evaluate(w->c.rs, w->who[q->from], w->who[q->to], q->key);
 	const uint16_t from = number_of(w, q->from), to = number_of(w, q->to);
 	const struct image_decision engine = engine_ask(w->c.image, from, to, q->key, AT_UTC);
 	bool no_session = f->reason == REASON_NO_SESSION || f->reason == REASON_ICMP_TYPE;
@@ -478,4 +477,178 @@ static void the_four_agree(void **state)
 		      "agree on all\n",
 		      policies, w->decisions, w->passed, w->refused, w->no_session);
 	assert_true(w->passed > count / 50 && w->refused > count / 50 && w->no_session > 0);
+}
+
+/* --- faults in the kernel's maps ------------------------------------------------------------------------ */
+
+/* Maps that decide; a fault in one of them is another policy. */
+static const struct {
+	uint32_t family;
+	const char *name;
+} deciding[] = {
+	{NFT_INET, "ports"},  {NFT_INET, "protos"},    {NFT_INET, "pair"},  {NFT_INET, "row"},
+	{NFT_INET, "source"}, {NFT_INET, "responder"}, {NFT_INET, "types"},
+};
+#define DECIDING (sizeof(deciding) / sizeof(deciding[0]))
+
+enum fault_kind { FAULT_GONE, FAULT_CHANGED, FAULT_MOVED, FAULT_KINDS };
+
+static const struct nft_set *set_of(const struct world *w, size_t which)
+{
+	const struct nft_table *t = nft_find_table(w->p, w->model, deciding[which].family);
+
+	return t ? nft_find_set(w->p, t, deciding[which].name) : NULL;
+}
+
+/* Another number of the same map. */
+static bool other_data(const struct nft_program *p, const struct nft_set *s, struct nft_element *e)
+{
+	const struct nft_element *all = (const struct nft_element *)nft_at(p, p->element) + s->element_first;
+
+	for (uint32_t i = 0; i < s->element_count; i++)
+		if (all[i].data != e->data) {
+			e->data = all[i].data;
+			return true;
+		}
+	return false;
+}
+
+/* What the element was, and what it is to be; false: the set has no place for such a fault. */
+struct fault {
+	struct nft_bound was, is;
+	bool gone, added;
+	size_t which;
+};
+
+static bool choose_fault(const struct world *w, struct rng *r, enum fault_kind kind, struct fault *f)
+{
+	const struct nft_set *s;
+	size_t which = rng_below(r, DECIDING);
+
+	s = set_of(w, which);
+	if (!s || s->element_count < 2)
+		return false;
+	f->which = which;
+	f->was = (struct nft_bound){
+		deciding[which].family, deciding[which].name,
+		((const struct nft_element *)nft_at(
+			w->p, w->p->element))[s->element_first + rng_below(r, s->element_count)]};
+	f->is = f->was;
+	f->gone = true;
+	f->added = kind != FAULT_GONE;
+	if (kind == FAULT_CHANGED)
+		return other_data(w->p, s, &f->is.element);
+	if (kind == FAULT_MOVED) {
+		/* something that the policy has not: a pair of the same source with another responder class
+		 */
+		if (strcmp(deciding[which].name, "pair"))
+			return false;
+		for (uint8_t word = 1; word < 200; word++) {
+			const uint32_t responder = word;
+
+			memcpy(f->is.element.key + 4, &responder, 4);
+			memcpy(f->is.element.key_end, f->is.element.key, sizeof(f->is.element.key));
+			if (!nft_find_element(w->p, s, f->is.element.key) &&
+			    other_data(w->p, s, &f->is.element))
+				return true;
+		}
+		return false;
+	}
+	return true;
+}
+
+/* Does the read-back mean the policy? */
+static bool proven(struct world *w, struct nft_difference *d)
+{
+	struct nft_program *got;
+	struct nft_version version;
+	size_t size;
+	bool equal;
+
+	if (nl_dump(w->nl, &got, &size, &version))
+		fail_msg("%s", nl_error(w->nl));
+	equal = nft_means(got, w->c.image, AT_UTC, d);
+	free(got);
+	return equal;
+}
+
+static bool place_of(const struct world *w, uint16_t number, uint16_t *who)
+{
+	for (uint32_t i = 0; i < w->n_who; i++)
+		if (number_of(w, i) == number) {
+			*who = (uint16_t)i;
+			return true;
+		}
+	return false;
+}
+
+/* The read-back's counter-example as a real packet: the kernel must show the fault. */
+static bool shown(struct world *w, const struct nft_difference *d)
+{
+	struct question *q = &batch.q[0];
+	uint32_t class;
+
+	*q = (struct question){.family = (d->key >> 16) == ICMPV6 ? 6 : 4, .flags = PKT_SYN, .key = d->key};
+	if (!place_of(w, d->from, &q->from) || !place_of(w, d->to, &q->to) || !askable(q->family, q->key))
+		return false;
+	batch.n = 1;
+	run_batch(w, &batch);
+	if (batch.frame[0].reason == REASON_NO_SESSION)
+		return false; /* a protocol that may not open a session in either */
+	if (!difference(w, q, &batch.met[0], &batch.frame[0], &class))
+		fail_msg("key %06x %u -> %u: the kernel does not do what the read-back says: %s", d->key,
+			 d->from, d->to, d->text);
+	return true;
+}
+
+static void every_fault_is_found_and_shown(void **state)
+{
+	uint64_t seed = from_env("SEED", 1) + 500;
+	struct world *w = &world;
+	size_t refused = 0, n = 0, packets = 0, kinds[FAULT_KINDS] = {0};
+	struct rng rng = {seed};
+
+	(void)state;
+	for (unsigned tries = 0; n < FAULTS && tries < 400; tries++) {
+		enum fault_kind kind = tries % FAULT_KINDS;
+		struct nft_difference d;
+		struct fault f;
+
+		if (tries % 8 == 0)
+			take_policy(w, &seed, &refused);
+		if (!choose_fault(w, &rng, kind, &f))
+			continue;
+		if (!proven(w, &d))
+			fail_msg("without a fault: %s\n%s", d.text, w->c.text);
+		if (nl_elements(w->nl, &w->version, &f.was, f.gone, &f.is, f.added))
+			fail_msg("%s", nl_error(w->nl));
+		if (proven(w, &d))
+			fail_msg("a fault in %s was not found\n%s", deciding[f.which].name, w->c.text);
+		n++;
+		kinds[kind]++;
+		packets += shown(w, &d);
+		if (nl_elements(w->nl, &w->version, &f.is, f.added, &f.was, f.gone))
+			fail_msg("%s", nl_error(w->nl));
+		if (!proven(w, &d))
+			fail_msg("put back: %s", d.text);
+	}
+	print_message("# %zu faults found (%zu gone, %zu changed, %zu moved), %zu shown by a packet of the "
+		      "read-back's\n",
+		      n, kinds[0], kinds[1], kinds[2], packets);
+	assert_int_equal(n, FAULTS);
+	assert_true(packets >= FAULTS / 2 && kinds[0] && kinds[1] && kinds[2]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_four_agree),
+		cmocka_unit_test(every_fault_is_found_and_shown),
+	};
+
+	if (geteuid()) {
+		printf("1..0 # SKIP a network namespace needs root\n");
+		return 0;
+	}
+	return cmocka_run_group_tests_name("nft-oracle", tests, setup, teardown);
 }
