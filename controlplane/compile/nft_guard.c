@@ -7,9 +7,11 @@
  *   - group destinations are refused even if a rule allows them;
  *   - neighbour discovery may carry one option, and no nonce together with an address;
  *   - an address on a MAC that is bound behind another port is refused until that binding ends.
+ *   - a frame from a MAC that is a group's is dropped by the bridge itself, uncounted.
  * And where the kernel lets pass what is no question of policy: a question of ARP or neighbour discovery goes
  * to all ports of the domain even if the target is known; there is no limit of 50 a second; the checksum of
- * neighbour discovery is left to its receiver.
+ * neighbour discovery is left to its receiver. nft 1.0.6 has no words for target and options of neighbour
+ * discovery: it lists them as @th,64,128 and the like, and does not read such rules back.
  */
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
