@@ -21,7 +21,7 @@
 #include "nft_parts.h"
 
 #define PRIORITY_GUARD  (-300) /* before conntrack, at -200 */
-#define PRIORITY_EGRESS 100    /* after br_netfilter's own hook, at -1 */
+#define PRIORITY_EGRESS (-10)  /* before br_netfilter's own hook, at -1: one copy is decided, not each */
 
 enum { LSRR = 131, SSRR = 137 };
 enum { IGMP = 2, ICMP6 = 58 };
@@ -550,10 +550,13 @@ static void build_copy(struct guard *g)
 	nft_drop(e);
 	nft_chain_open(e, "leave");
 	nft_rule_open(e);
-	nft_number(e, 0);
-	nft_set_mark(e);
-	nft_number(e, 0);
-	nft_set_priority(e);
+	if (g->box->layout ==
+	    NFT_LAYOUT_BRCT) { /* in BRNF the decision is still to come, and drops what has no mark */
+		nft_number(e, 0);
+		nft_set_mark(e);
+		nft_number(e, 0);
+		nft_set_priority(e);
+	}
 	nft_accept(e);
 }
 
