@@ -48,9 +48,11 @@ struct records {
 
 	struct counters counters;
 	struct tally tally[TOLD_KINDS];
-	uint64_t raised;    /* of the ring's decisions, those that the kernel made */
-	uint64_t redecided; /* by us */
-	int64_t settle_ms;  /* when the time to settle began */
+	uint64_t raised;     /* of the ring's decisions, those that the kernel made */
+	uint64_t redecided;  /* by us */
+	uint64_t unrecorded; /* received and of no use, not told of yet */
+	uint32_t unrecorded_mark;
+	int64_t settle_ms; /* when the time to settle began */
 
 	int64_t began_ns; /* UTC: sessions older than this have their record elsewhere */
 	int64_t list_ms, absent_ms;
@@ -90,6 +92,9 @@ uint16_t records_port(const struct records *r, const struct dp_binding *home);
 
 /* --- laws.c */
 void laws_received(struct records *r, enum told kind);
+/* What was received just now cannot be recorded: a mark of no known generation, no memory, no packet in it.
+ */
+void laws_unrecorded(struct records *r, uint32_t mark);
 /* One reading of the kernel's counters into the ring's. 0 or -errno. */
 int laws_publish(struct records *r);
 void laws_settle(struct records *r, int64_t now_ms);
