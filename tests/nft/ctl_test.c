@@ -270,6 +270,98 @@ static void test_second_connection(void **state)
 	close(first);
 }
 
+/* --- probes --------------------------------------------------------------------------------------------- */
+
+#define PING_SIZE 42u
+
+/* An echo request between two hosts that only the probe has; the kernel checks sums, so it has them. */
+static void put_ping(uint8_t out[PING_SIZE])
+{
+	static const uint8_t frame[PING_SIZE] = {
+		2,    0, 0,    0,    9, 2, 2, 0, 0,  0, 9, 1, 8,  0,                    /* Ethernet */
+		0x45, 0, 0,    28,   0, 1, 0, 0, 64, 1, 0, 0, 10, 9, 0, 1, 10, 9, 0, 2, /* IPv4 */
+		8,    0, 0xf7, 0xfd, 0, 1, 0, 1,                                        /* ICMP */
+	};
+	uint32_t sum = 0;
+
+	memcpy(out, frame, PING_SIZE);
+	for (int i = 14; i < 34; i += 2)
+		sum += (uint32_t)out[i] << 8 | out[i + 1];
+	sum = ~(sum + (sum >> 16));
+	out[24] = (uint8_t)(sum >> 8);
+	out[25] = (uint8_t)sum;
+}
+
+static struct dpmsg probe(int fd, uint16_t from, uint16_t to)
+{
+	struct dpmsg request = rig_request(DP_PROBE);
+	uint8_t frame[PING_SIZE];
+
+	put_ping(frame);
+	request.probe.family = 4;
+	request.probe.from = from;
+	request.probe.to = to;
+	request.probe.n = 1;
+	request.probe.frame[0].len = PING_SIZE;
+	memcpy(request.probe.src, frame + 26, 4);
+	memcpy(request.probe.dst, frame + 30, 4);
+	memcpy(request.probe.src_mac, frame + 6, 6);
+	memcpy(request.probe.dst_mac, frame, 6);
+	int memfd = rig_memfd(frame, PING_SIZE, true);
+	struct dpmsg answer = rig_ask(fd, request, memfd, NULL);
+	close(memfd);
+	return answer;
+}
+
+/* A probe meets the tables in force, both ways, and leaves nothing behind. */
+static void test_probe(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+
+	expect_error(probe(fd, 16, 16), ENOENT, "no generation");
+	put_in_force(f, fd);
+	struct dpmsg answer = probe(fd, 16, 16);
+	expect_ok(answer);
+	assert_int_equal(answer.probe.frame[0].forwarded, 1);
+	answer = probe(fd, 16, 17);
+	expect_ok(answer);
+	assert_int_equal(answer.probe.frame[0].forwarded, 0);
+	expect_held(f, fd, 0, snapshot_bindings(f->bindings), 2);
+	assert_string_equal(space_output("conntrack -L -w 4095 2>/dev/null"), "");
+
+	make_policy(f, UDP, 0);
+	put_in_force(f, fd);
+	answer = probe(fd, 16, 16);
+	expect_ok(answer);
+	assert_int_equal(answer.probe.frame[0].forwarded, 0);
+	close(fd);
+	fd = rig_connect(&f->rig);
+	assert_false(space_run("ip link show cordonp0 2>/dev/null"));
+	close(fd);
+}
+
+/* Without a session and a frame a lease ends; the kernel forgets the host, and cordond is told. */
+static void test_lease(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+	struct dp_binding b = snapshot_bindings(f->bindings)[1];
+	struct dpmsg m;
+
+	put_in_force(f, fd);
+	b.addr[3] = 77;
+	b.lease_s = 1;
+	bind_one(fd, b, false);
+	do
+		assert_true(rig_receive(fd, &m, NULL));
+	while (m.type != DP_ENDPOINTS || m.endpoints[0].kind != DP_ENDPOINT_GONE);
+	assert_int_equal(m.endpoints[0].addr[3], 77);
+	assert_int_equal(m.endpoints[0].domain, 10);
+	expect_held(f, fd, 0, snapshot_bindings(f->bindings), 2);
+	close(fd);
+}
+
 /* --- without being asked -------------------------------------------------------------------------------- */
 
 /* Killed and started again: what passed passes, what was denied is denied, and it can be replaced. */
@@ -454,6 +546,8 @@ int main(int argc, char *argv[])
 		T(test_refused_requests),
 		T(test_malformed),
 		T(test_second_connection),
+		T(test_probe),
+		T(test_lease),
 		T(test_killed),
 		T(test_killed_then_other_ports),
 		T(test_schedule),
