@@ -370,7 +370,7 @@ void records_tick(struct records *r, int64_t now_ms)
 	flows_settle(r, now_ms);
 	if (r->recheck) {
 		r->recheck = false;
-		sessions_each(&r->sessions, sweep_one, r);
+		sweep_all(r);
 	}
 	if (!error)
 		laws_settle(r, now_ms);
