@@ -341,6 +341,12 @@ void records_ready(struct records *r)
 	records_drain(r);
 }
 
+void records_beat(struct records *r)
+{
+	records_clock(r);
+	__atomic_store_n(&r->recorder.count->heartbeat, r->recorder.now.now_ns / NS_PER_MS, __ATOMIC_RELEASE);
+}
+
 static void show_gauges(struct records *r, int64_t now_ms)
 {
 	struct ring_counters *out = r->recorder.count;

@@ -77,6 +77,8 @@ void records_notice(struct records *r, const char *format, ...) __attribute__((f
 /* A failure that may come again each tick: told when it is another one than before. `error` 0: it is over.
  * `what`: static. */
 void records_failed(struct records *r, const char *what, int error);
+/* Work that takes long says now and then that it is alive. */
+void records_beat(struct records *r);
 /* Events and messages that wait. */
 void records_drain(struct records *r);
 

@@ -112,6 +112,7 @@ void sweep_all(struct records *r)
 		if (r->undrained < DRAIN_EVERY)
 			continue;
 		r->undrained = 0;
+		records_beat(r);
 		records_drain(r);
 		if (r->sessions.mask != mask)
 			i = UINT32_MAX; /* from the beginning, without those that were decided */
