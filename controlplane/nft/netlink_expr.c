@@ -28,7 +28,9 @@ static uint8_t word_of(const struct nftnl_expr *e, uint16_t attribute)
 
 static void put_reg(struct nftnl_expr *e, uint16_t attribute, uint8_t word)
 {
-	if (word != NFT_REG_NONE)
+	if (word == NL_REG_VERDICT)
+		nftnl_expr_set_u32(e, attribute, NFT_REG_VERDICT);
+	else if (word != NFT_REG_NONE)
 		nftnl_expr_set_u32(e, attribute, reg_of(word));
 }
 

@@ -137,6 +137,8 @@ int nl_open_log(struct nl *nl);
 
 /* --- expressions -------------------------------------------------------------------------------------- */
 
+/* Register of a look-up in a map to verdicts; a program has none there. */
+#define NL_REG_VERDICT 0xfeu
 /* `name`: as the kernel is to know it. NULL: no memory or no such kind. */
 struct nftnl_expr *nl_expr_make(const struct nft_expr *e, const char *name);
 /* False: it is something that struct nft_expr cannot hold; *out is then NFT_EXPR_UNKNOWN. *name: borrowed. */

@@ -295,13 +295,15 @@ static const char *name_of(const struct swap *s, const struct nft_expr *e, char 
 	return full;
 }
 
-/* To follow a map to verdicts, its look-up must name the verdict register; else it only asks. */
-static bool follows(const struct swap *s, const struct nft_table *t, const struct nft_expr *e)
+/* Without a register a look-up in a map only asks whether the key is there. */
+static bool gives_verdict(const struct swap *s, const struct nft_table *t, const struct nft_expr *e)
 {
-	const struct nft_set *set =
-		e->kind == NFT_EXPR_LOOKUP ? nft_find_set(s->p, t, nft_text(s->p, e->name)) : NULL;
+	const struct nft_set *set;
 
-	return set && set->data_len == NFT_DATA_JUMP && !e->op;
+	if (e->kind != NFT_EXPR_LOOKUP || e->dreg != NFT_REG_NONE)
+		return false;
+	set = nft_find_set(s->p, t, nft_text(s->p, e->name));
+	return set && set->data_len == NFT_DATA_JUMP;
 }
 
 static void add_exprs(struct swap *s, const struct nft_table *t, struct nftnl_rule *to,
@@ -319,10 +321,10 @@ static void add_exprs(struct swap *s, const struct nft_table *t, struct nftnl_ru
 			mark = nft_mark(s->version->generation, mark);
 			memcpy(copy.data, &mark, sizeof mark);
 		}
+		if (gives_verdict(s, t, &copy))
+			copy.dreg = NL_REG_VERDICT;
 		struct nftnl_expr *made = nl_expr_make(&copy, name_of(s, &e[i], full));
 		s->no_memory |= !made;
-		if (made && follows(s, t, &e[i]))
-			nftnl_expr_set_u32(made, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
 		if (made)
 			nftnl_rule_add_expr(to, made);
 	}
