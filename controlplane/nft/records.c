@@ -341,6 +341,12 @@ void records_ready(struct records *r)
 	records_drain(r);
 }
 
+void records_beat(struct records *r)
+{
+	records_clock(r);
+	__atomic_store_n(&r->recorder.count->heartbeat, r->recorder.now.now_ns / NS_PER_MS, __ATOMIC_RELEASE);
+}
+
 static void show_gauges(struct records *r, int64_t now_ms)
 {
 	struct ring_counters *out = r->recorder.count;
@@ -370,7 +376,7 @@ void records_tick(struct records *r, int64_t now_ms)
 	flows_settle(r, now_ms);
 	if (r->recheck) {
 		r->recheck = false;
-		sessions_each(&r->sessions, sweep_one, r);
+		sweep_all(r);
 	}
 	if (!error)
 		laws_settle(r, now_ms);

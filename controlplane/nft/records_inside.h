@@ -56,10 +56,11 @@ struct records {
 
 	int64_t began_ns; /* UTC: sessions older than this have their record elsewhere */
 	int64_t list_ms, absent_ms;
-	uint32_t list;
-	bool adopted; /* one list was taken */
-	bool overrun; /* the kernel dropped events since the last list began */
-	bool recheck; /* identities changed for many */
+	uint32_t list, sweep; /* numbers of the last ones */
+	uint32_t undrained;   /* sessions decided again since events were read */
+	bool adopted;         /* one list was taken */
+	bool overrun;         /* the kernel dropped events since the last list began */
+	bool recheck;         /* identities changed for many */
 	bool list_due;
 	int told_error; /* the last failure that was told, not over yet */
 	const char *told_what;
@@ -76,6 +77,8 @@ void records_notice(struct records *r, const char *format, ...) __attribute__((f
 /* A failure that may come again each tick: told when it is another one than before. `error` 0: it is over.
  * `what`: static. */
 void records_failed(struct records *r, const char *what, int error);
+/* Work that takes long says now and then that it is alive. */
+void records_beat(struct records *r);
 /* Events and messages that wait. */
 void records_drain(struct records *r);
 
@@ -118,4 +121,5 @@ bool flows_set_ends(struct records *r, struct session *s);
 
 /* --- sweep.c */
 void sweep_one(void *records, struct session *s);
+void sweep_all(struct records *r);
 void sweep_forget(struct records *r); /* answers that were asked for */

@@ -1188,6 +1188,25 @@ static void the_last_port_is_the_bridge(void **state)
 
 /* --- many --------------------------------------------------------------------------------------------- */
 
+/* Ends come while others are still being cut. */
+static void a_cut_of_many_sessions(void **state)
+{
+	enum { MANY = 5000 };
+
+	for (uint32_t i = 1; i <= MANY; i++)
+		kernel_opens(i, false);
+	tick(0.1);
+	use(nothing_allowed, 1, 6);
+	assert_int_equal(records_sweep(w.r), 0);
+	assert_true(kernel.n_events < MANY / 2);
+	settle();
+	assert_int_equal(kernel.deleted, MANY);
+	assert_int_equal(count()->sessions, 0);
+	assert_int_equal(count()->sessions_ended, MANY);
+	assert_int_equal(count()->decisions, 2 * MANY);
+	assert_int_equal(count()->decisions_lost, 0);
+}
+
 static void a_sweep_of_many_sessions(void **state)
 {
 	enum { MANY = 20000 };
@@ -1203,6 +1222,11 @@ static void a_sweep_of_many_sessions(void **state)
 	assert_int_equal(count()->sessions, MANY);
 	assert_int_equal(count()->sessions_opened, MANY);
 	assert_int_equal(count()->decisions, MANY);
+	kernel.n_events = 0;
+	use(first_policy, 2, 6);
+	assert_int_equal(records_sweep(w.r), 0);
+	tick(0.1);
+	assert_int_equal(count()->redecided, MANY); /* each once, though they come and go meanwhile */
 	for (uint32_t i = 0; i < MANY; i++) {
 		struct nl_session s = session(i * 2654435761u, "10.0.0.1", "10.0.0.2", (uint16_t)i, mark);
 
@@ -1262,6 +1286,7 @@ int main(void)
 		TEST(a_restart_into_another_policy_cuts),
 		TEST(too_many_ports_are_refused),
 		TEST(the_last_port_is_the_bridge),
+		TEST(a_cut_of_many_sessions),
 		TEST(a_sweep_of_many_sessions),
 	};
 
