@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "damage.h"
 #include "image_check.h"
 #include "to_nft.h"
 #include "view.h"
@@ -201,12 +202,30 @@ static const char *check_but_sum(struct image_header *image, size_t size)
 	return image_check(image, size);
 }
 
-/* A damaged image has no cells; of one that can be read, the first that differs. */
-static void compare_cells(const struct finding *base, const struct readback *got, struct proof *out)
+/* An image that cannot be read: some decision goes through the first byte that is another. */
+static void tell_damage(struct finding *f, const struct readback *got, const char *wrong, struct proof *out)
+{
+	const uint8_t *want = (const uint8_t *)f->g->image, *have = got->image;
+	struct view v = view_of(f->g->image, now_utc());
+	uint32_t at = sizeof(struct image_header);
+
+	snprintf(out->text, sizeof(out->text), "holds an image that is damaged: %s", wrong);
+	while (at < got->size && at < f->g->image_size && want[at] == have[at])
+		at++;
+	if (at >= got->size || !damage_cell(&v, at, &f->cell))
+		return;
+	f->cell.found = f->cell.expected;
+	tell_cell(f, out);
+	snprintf(out->text, sizeof(out->text),
+		 "%s: %s decides this by a table that is damaged (%s), the policy says %s by %s", out->packet,
+		 f->engine, wrong, verdict_text(&f->cell.expected), out->rule);
+}
+
+/* Of an image that can be read, the first cell that differs. */
+static void compare_cells(struct finding *f, const struct readback *got, struct proof *out)
 {
 	size_t room = (got->size + IMAGE_ALIGN - 1) / IMAGE_ALIGN * IMAGE_ALIGN;
 	struct image_header *image = got->size ? aligned_alloc(IMAGE_ALIGN, room) : NULL;
-	struct finding f = *base;
 	const char *wrong;
 
 	if (!image)
@@ -214,12 +233,12 @@ static void compare_cells(const struct finding *base, const struct readback *got
 	memcpy(image, got->image, got->size);
 	wrong = check_but_sum(image, got->size);
 	if (wrong) {
-		snprintf(out->text, sizeof(out->text), "holds an image that is damaged: %s", wrong);
+		tell_damage(f, got, wrong, out);
 	} else {
-		struct view a = view_of(base->g->image, now_utc()), b = view_of(image, now_utc());
+		struct view a = view_of(f->g->image, now_utc()), b = view_of(image, now_utc());
 
-		if (view_differ(&a, &b, &f.cell))
-			tell_cell(&f, out);
+		if (view_differ(&a, &b, &f->cell))
+			tell_cell(f, out);
 	}
 	free(image);
 }
