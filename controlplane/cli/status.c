@@ -111,15 +111,18 @@ static void show_proof(const struct screen *s, const json_t *e)
 static void show_kernel(const struct screen *s, const json_t *kernel)
 {
 	const json_t *missing = json_object_get(kernel, "missing");
-	char words[160], when[40];
+	char words[160], text[256], when[40];
 
 	if (!json_is_object(kernel))
 		return;
 	line(s, "");
-	fprintf(s->out, "  layout %s", member_text(kernel, "layout", "-"));
-	if (json_array_size(missing) > 0)
-		fprintf(s->out, ", kernel lacks %s", out_value(missing, words, sizeof(words)));
-	fputc('\n', s->out);
+	snprintf(text, sizeof(text), "layout %s%s%s", member_text(kernel, "layout", "-"),
+		 json_array_size(missing) > 0 ? ", kernel lacks " : "",
+		 json_array_size(missing) > 0 ? out_value(missing, words, sizeof(words)) : "");
+	for (char *c = strchr(text, ','); c != NULL && (c = strchr(c, '/')) != NULL;)
+		*c = ' ';
+	fputs("  ", s->out);
+	print_wrapped(s->out, 14, text);
 	if (member_integer(kernel, "takeovers") == 0)
 		return;
 	line(s, "");

@@ -29,6 +29,7 @@ struct link {
 	int64_t next_try_ms; /* monotonic */
 	unsigned backoff_ms;
 	int64_t ping_ms, verify_ms; /* when it was done last */
+	bool changed;               /* the engine says that somebody else changed what it holds */
 	bool resync;                /* bindings must be compared with the engine's */
 	bool equal;                 /* the last read-back was equal */
 	bool adopted;               /* a difference is left as it is until the next commit */

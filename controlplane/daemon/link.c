@@ -239,8 +239,10 @@ static void read_events(struct daemon *d, struct link *l)
 	dp_events(l->dp, speaks(d, l) ? link_endpoint : ignore_endpoint, d);
 	if (dp_events_lost(l->dp) > 0)
 		l->resync = true;
-	if (dp_drifted(l->dp))
+	if (dp_drifted(l->dp)) {
+		l->changed = true;
 		l->verify_ms = INT64_MIN / 2;
+	}
 	if (!dp_connected(l->dp))
 		lost(d, l);
 }
@@ -287,6 +289,11 @@ void link_verify(struct daemon *d, struct link *l)
 	l->verify_ms = mono_now_ms();
 	if (link_agree(d, l, true) < 0 || commit_verify(d, l) < 0)
 		lost(d, l);
+	else if (l->changed && l->found.equal)
+		journal_event(&d->journal, "drift",
+			      "%s: somebody else changed the tables; they hold generation %u all the same",
+			      link_word(l), daemon_generation(d));
+	l->changed = false;
 }
 
 static void tick(struct daemon *d, struct link *l, int64_t now_ms)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "damage.h"
 #include "image_check.h"
 #include "to_nft.h"
 #include "view.h"
@@ -17,6 +18,7 @@
 #define NS_PER_S 1000000000LL
 /* Evaluations times rules that fit into some three seconds. */
 #define EVAL_BUDGET 400000000ull
+#define SEARCH_NS   300000000LL
 
 static int64_t now_utc(void)
 {
@@ -110,11 +112,27 @@ static bool prefix_address6(const struct image_header *image, uint16_t identity,
 	return false;
 }
 
-static bool address_of(const struct enforced *g, uint16_t identity, uint8_t family, char text[ADDR_TEXT])
+static bool own_address(const struct daemon *d, uint8_t family, uint8_t addr[16])
 {
+	for (uint32_t i = 0; i < d->box.n_management; i++) {
+		if (d->box.management[i].family != family)
+			continue;
+		memcpy(addr, d->box.management[i].addr, 16);
+		return true;
+	}
+	return false;
+}
+
+static bool address_of(const struct finding *f, uint16_t identity, uint8_t family, char text[ADDR_TEXT])
+{
+	const struct enforced *g = f->g;
+	bool own = identity == IDENTITY_GATEWAY;
 	uint8_t addr[16];
 
-	if (!bound_address(g, identity, family, addr) &&
+	if (own && !own_address(f->d, family, addr))
+		return false;
+
+	if (!own && !bound_address(g, identity, family, addr) &&
 	    !(family == 4 ? prefix_address4(g->image, identity, addr)
 			  : prefix_address6(g->image, identity, addr)))
 		return false;
@@ -132,8 +150,7 @@ static void print_packet(const struct finding *f, struct proof *out)
 	for (uint8_t family = 4; family <= 6; family += 2) {
 		if (proto == (family == 4 ? 58u : 1u)) /* ICMP of the other family */
 			continue;
-		if (!address_of(f->g, f->cell.from, family, from) ||
-		    !address_of(f->g, f->cell.to, family, to))
+		if (!address_of(f, f->cell.from, family, from) || !address_of(f, f->cell.to, family, to))
 			continue;
 		snprintf(out->packet, sizeof(out->packet), "%.45s -> %.45s %s", from, to, out->service);
 		return;
@@ -185,12 +202,30 @@ static const char *check_but_sum(struct image_header *image, size_t size)
 	return image_check(image, size);
 }
 
-/* A damaged image has no cells; of one that can be read, the first that differs. */
-static void compare_cells(const struct finding *base, const struct readback *got, struct proof *out)
+/* An image that cannot be read: some decision goes through the first byte that is another. */
+static void tell_damage(struct finding *f, const struct readback *got, const char *wrong, struct proof *out)
+{
+	const uint8_t *want = (const uint8_t *)f->g->image, *have = got->image;
+	struct view v = view_of(f->g->image, now_utc());
+	uint32_t at = sizeof(struct image_header);
+
+	snprintf(out->text, sizeof(out->text), "holds an image that is damaged: %s", wrong);
+	while (at < got->size && at < f->g->image_size && want[at] == have[at])
+		at++;
+	if (at >= got->size || !damage_cell(&v, at, &f->cell))
+		return;
+	f->cell.found = f->cell.expected;
+	tell_cell(f, out);
+	snprintf(out->text, sizeof(out->text),
+		 "%s: %s decides this by a table that is damaged (%s), the policy says %s by %s", out->packet,
+		 f->engine, wrong, verdict_text(&f->cell.expected), out->rule);
+}
+
+/* Of an image that can be read, the first cell that differs. */
+static void compare_cells(struct finding *f, const struct readback *got, struct proof *out)
 {
 	size_t room = (got->size + IMAGE_ALIGN - 1) / IMAGE_ALIGN * IMAGE_ALIGN;
 	struct image_header *image = got->size ? aligned_alloc(IMAGE_ALIGN, room) : NULL;
-	struct finding f = *base;
 	const char *wrong;
 
 	if (!image)
@@ -198,12 +233,12 @@ static void compare_cells(const struct finding *base, const struct readback *got
 	memcpy(image, got->image, got->size);
 	wrong = check_but_sum(image, got->size);
 	if (wrong) {
-		snprintf(out->text, sizeof(out->text), "holds an image that is damaged: %s", wrong);
+		tell_damage(f, got, wrong, out);
 	} else {
-		struct view a = view_of(base->g->image, now_utc()), b = view_of(image, now_utc());
+		struct view a = view_of(f->g->image, now_utc()), b = view_of(image, now_utc());
 
-		if (view_differ(&a, &b, &f.cell))
-			tell_cell(&f, out);
+		if (view_differ(&a, &b, &f->cell))
+			tell_cell(f, out);
 	}
 	free(image);
 }
@@ -260,11 +295,89 @@ static int compare_closed(const struct daemon *d, const struct nft_program *got,
 	return 0;
 }
 
+static int by_key(const void *a, const void *b)
+{
+	const service_key *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static struct image_decision found_decision(const struct image_header *image, uint32_t class)
+{
+	const struct image_decision *decision = image_at(image, image->decision);
+
+	return class < image->decision.count ? decision[class] : (struct image_decision)
+	{
+		0
+	};
+}
+
+/* Every key at which some list of the image begins another region: whatever was swapped with whatever, two
+ * cells that differ do so at one of them. */
+static service_key *all_keys(const struct view *v, size_t *n)
+{
+	size_t count = v->image->region.count;
+	service_key *keys = calloc(count + 1, sizeof(*keys));
+
+	*n = 0;
+	for (size_t i = 0; keys && i < count; i++)
+		keys[i] = v->region[i].from;
+	if (keys)
+		qsort(keys, count, sizeof(*keys), by_key);
+	for (size_t i = 0; keys && i < count; i++)
+		if (*n == 0 || keys[*n - 1] != keys[i])
+			keys[(*n)++] = keys[i];
+	return keys;
+}
+
+/* A key of this pair that the kernel decides with another verdict. */
+static bool verdict_differs(const struct nft_program *got, const struct view *v, const service_key *keys,
+			    size_t n, struct view_cell *c)
+{
+	uint32_t list = view_list(v, c->from, c->to), region = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		while (view_end(v, list, region) <= keys[i])
+			region++;
+		c->key = keys[i];
+		c->expected = *view_decision(v, list, region);
+		c->found = found_decision(v->image, nft_ask(got, 0, c->from, c->to, c->key));
+		if ((c->expected.flags ^ c->found.flags) & DECISION_ALLOW)
+			return true;
+	}
+	return false;
+}
+
+/* The first cell that differs may do so in nothing that a packet meets. One that does is looked for, first
+ * from the same initiator, for a while. */
+static void find_packet(const struct nft_program *got, const struct image_header *image,
+			struct view_cell *cell)
+{
+	struct view v = view_of(image, now_utc());
+	uint32_t n = view_identities(&v);
+	int64_t end = utc_now_ns() + SEARCH_NS;
+	size_t n_keys;
+	service_key *keys = all_keys(&v, &n_keys);
+	bool found = false;
+
+	for (uint64_t at = 0; keys && !found && at < (uint64_t)n * n && utc_now_ns() < end; at++) {
+		struct view_cell c = {.from = (uint16_t)((cell->from + at / n) % n),
+				      .to = (uint16_t)(at % n)};
+
+		if (v.identity[c.from].source == 0 || v.identity[c.to].responder == 0)
+			continue;
+		found = verdict_differs(got, &v, keys, n_keys, &c);
+		if (found)
+			*cell = c;
+	}
+	free(keys);
+}
+
 /* Element by element what was loaded, and cell by cell what the image says: two ways that share no code. */
 static int compare_program(const struct daemon *d, const struct enforced *g, const struct nft_program *got,
 			   struct proof *out)
 {
-	const struct image_decision *decision = image_at(g->image, g->image->decision);
+	struct finding f = {.d = d, .g = g, .engine = "nft"};
 	char error[ENFORCER_ERROR] = "", detail[ENFORCER_ERROR];
 	struct nft_difference cell;
 	struct nft_program *expected;
@@ -283,13 +396,11 @@ static int compare_program(const struct daemon *d, const struct enforced *g, con
 		return 0;
 	out->equal = false;
 	snprintf(detail, sizeof(detail), "%s", out->text[0] ? out->text : cell.text);
-	tell_cell(&(struct finding){d,
-				    g,
-				    "nft",
-				    {cell.from, cell.to, cell.key, decision[cell.expected],
-				     cell.found < g->image->decision.count ? decision[cell.found]
-									   : (struct image_decision){0}}},
-		  out);
+	f.cell = (struct view_cell){cell.from, cell.to, cell.key, found_decision(g->image, cell.expected),
+				    found_decision(g->image, cell.found)};
+	if (!((f.cell.expected.flags ^ f.cell.found.flags) & DECISION_ALLOW))
+		find_packet(got, g->image, &f.cell);
+	tell_cell(&f, out);
 	snprintf(out->text + strlen(out->text), sizeof(out->text) - strlen(out->text), " (%.200s)", detail);
 	return 0;
 }

@@ -745,6 +745,19 @@ void testdp_drift(struct testdp *t)
 	pthread_mutex_unlock(&t->lock);
 }
 
+bool testdp_flip(struct testdp *t, size_t offset)
+{
+	size_t at = sizeof(struct image_header) + offset;
+	bool there;
+
+	pthread_mutex_lock(&t->lock);
+	there = t->image && at < t->image_size;
+	if (there)
+		((uint8_t *)t->image)[at] ^= 1;
+	pthread_mutex_unlock(&t->lock);
+	return there;
+}
+
 void testdp_pass(struct testdp *t, double seconds)
 {
 	pthread_mutex_lock(&t->lock);

@@ -61,5 +61,8 @@ void testdp_tell_drift(struct testdp *t);
 /* The standby's state, as cordon-nft would tell it. */
 void testdp_stand(struct testdp *t, uint8_t state, uint64_t takeovers, uint64_t gap_ms);
 size_t testdp_held(struct testdp *t);
+/* Turn one bit of a byte of the image in force, `offset` bytes behind its header; the engine does not use it
+ * any more. False: the image has no such byte. */
+bool testdp_flip(struct testdp *t, size_t offset);
 /* Let `seconds` pass for the engine and tick it. */
 void testdp_pass(struct testdp *t, double seconds);

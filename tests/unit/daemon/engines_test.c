@@ -231,6 +231,28 @@ static void test_a_rule_is_gone(void **state)
 	rig_stop(&r);
 }
 
+/* A bit anywhere in the dataplane's image is found; where a decision goes through it, with a packet. */
+static void test_every_bit_counts(void **state)
+{
+	size_t n = 0, packets = 0;
+	struct rig r;
+
+	start(&r, NULL);
+	must_commit(&r, policy_one);
+	for (size_t at = 0; testdp_flip(r.dp, at); at += 7) {
+		link_verify(&r.d, &r.d.links[0]);
+		if (r.d.links[0].found.equal)
+			fail_msg("byte %zu", at);
+		n++;
+		packets += r.d.links[0].found.packet[0] != 0;
+		assert_true(r.d.links[0].equal); /* published again */
+	}
+	assert_true(n > 100);
+	if (packets < 20)
+		fail_msg("%zu packets of %zu", packets, n);
+	rig_stop(&r);
+}
+
 static void test_drift_is_told(void **state)
 {
 	struct rig r;
@@ -422,6 +444,7 @@ int main(void)
 		cmocka_unit_test(test_kernel_that_cannot),
 		cmocka_unit_test(test_a_difference_is_a_packet),
 		cmocka_unit_test(test_a_rule_is_gone),
+		cmocka_unit_test(test_every_bit_counts),
 		cmocka_unit_test(test_drift_is_told),
 		cmocka_unit_test(test_drift_of_bindings),
 		cmocka_unit_test(test_closed_until_it_is_equal),
