@@ -71,7 +71,7 @@ def made_and_undone():
     tap.equal(prepare('--up').stderr, '', 'up')
     tap.contains(inside('ip', '-br', 'link', 'show', 'cordon0').split('<')[1], 'UP')
     tap.equal((prepare('--down').stderr, links(), inside('cat', *VALUES)), ('', before, values), 'undone')
-    tap.equal(pathlib.Path(f'/run/cordon-bridges/{NETNS}.cordon0').exists(), False, 'memory of it')
+    tap.equal(pathlib.Path(f'/run/cordon-bridges/{NETNS}:cordon0').exists(), False, 'memory of it')
 
 
 call(['ip', 'netns', 'add', NETNS])

@@ -12,15 +12,12 @@ LAB = {f'/lab/{name}': pathlib.Path(__file__).with_name(name) for name in ('brid
 
 
 def answers():
-    number, output = guest.run('uname -r; cat /lab/note; nproc', files={'/lab/note': 'as given\n'}, cpus=2)
-    tap.equal(number, 0, 'exit')
-    release, note, cpus = output.splitlines()
-    tap.equal((release[:4], note, cpus), ('6.1.', 'as given', '2'), output)
-
-
-def fails():
-    number, output = guest.run(['sh', '-c', 'echo "it\'s $1" >&2; exit 7', 'sh', 'so'])
-    tap.equal((number, output), (7, "it's so\n"), 'a failing command')
+    """Words as given, the number it fails with; the bridge's cases are the twin that ends with 0."""
+    line = 'uname -r; cat /lab/note; nproc; echo "it\'s $1" >&2; exit 7'
+    number, output = guest.run(['sh', '-c', line, 'sh', 'so'], files={'/lab/note': 'as given\n'}, cpus=2)
+    tap.equal(number, 7, f'exit: {output}')
+    release, *others = output.splitlines()
+    tap.equal((release[:4], others), ('6.1.', ['as given', '2', "it's so"]), output)
 
 
 def no_answer(command, text, late, **kwargs):
@@ -66,10 +63,31 @@ def bridge():
     tap.equal(re.findall('h. answered', cut), ['h3 answered'], cut)
 
 
+PREPARE = """
+for n in 1 2; do ip link add p$n type veth peer name q$n; done
+prepare() { sh /lab/bridge-prepare --bridge cordon0 "$@"; }
+prepare p1:pvid=20 p2:vids=20,30 && bridge vlan show | tr -s '\\t \\n' ' '
+ls /proc/sys/net/bridge
+prepare --up
+ip -br link show cordon0
+prepare --down && ip -br link show cordon0
+"""
+
+
+def prepared():
+    """Where bridges keep VLANs apart and track connections themselves."""
+    _, output = guest.run(PREPARE, files={'/lab/bridge-prepare': guest.SCRIPTS / 'bridge-prepare'})
+    tap.contains(output, 'p1 20 PVID Egress Untagged p2 20 30 ')
+    tap.contains(output, '/proc/sys/net/bridge: No such file')  # br_netfilter stays out
+    tap.contains(output, "nothing guards 'cordon0'")
+    tap.contains(output, 'cordon0          DOWN')
+    tap.contains(output, 'Device "cordon0" does not exist')
+
+
 tap.run([
-    ('a command, its files, its output, the kernel of Debian 12', answers),
-    ('a failing command fails with its own number', fails),
+    ("a command's files, output and number, on the kernel of Debian 12", answers),
     ('a hanging command ends in time, with what it had printed', hangs),
     ('a panic is a failure, its console log is kept', panics),
+    ('bridge-prepare with VLANs', prepared),
     ('a bridge in the guest: zones, tags, tracking by original direction, reject', bridge),
 ])
