@@ -82,6 +82,28 @@ static void what_is_loaded_is_read_back(void **state)
 	free(p);
 }
 
+static void the_closed_program_is_read_back(void **state)
+{
+	struct nft_box box = space_box();
+	char error[200];
+	size_t size;
+
+	for (box.layout = NFT_LAYOUT_BRNF; box.layout <= NFT_LAYOUT_BRCT; box.layout++) {
+		struct nft_program *p = nft_closed(&box, &size, error, sizeof error), *got;
+		struct nft_version v;
+		char what[300];
+
+		if (!p)
+			fail_msg("%s", error);
+		swap(p, &first);
+		assert_int_equal(nl_dump(nl, &got, &size, &v), 0);
+		if (nft_differ(p, 0, got, 0, what, sizeof what))
+			fail_msg("%s", what);
+		free(p);
+		free(got);
+	}
+}
+
 /* --- refusals ----------------------------------------------------------------------------------------- */
 
 static char *ruleset(void)
@@ -350,6 +372,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_is_there),
 		TEST(what_is_loaded_is_read_back),
+		TEST(the_closed_program_is_read_back),
 		TEST(a_refused_transaction_changes_nothing_and_is_named),
 		TEST(other_tables_are_not_touched),
 		TEST(counters_outlive_swaps_and_all_else_goes),
