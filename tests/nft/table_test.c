@@ -82,6 +82,62 @@ static void what_is_loaded_is_read_back(void **state)
 	free(p);
 }
 
+/* Three elements of a set of any shape. */
+static void add_some(struct nft_builder *b, const struct nft_set_shape *shape)
+{
+	const struct nft_set set = nft_shape_set(shape, 3);
+
+	nft_build_set(b, shape->name, &set);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct nft_element e = {0};
+
+		if (shape->data_len)
+			e.data = shape->data_len == NFT_DATA_JUMP ? i % 2 : i + 1;
+		for (uint32_t f = 0; f < shape->n_fields; f++)
+			nft_key_number(shape, f, 2 * i + 1, e.key);
+		memcpy(e.key_end, e.key, sizeof e.key);
+		nft_build_element(b, &e, NULL);
+	}
+}
+
+static struct nft_program *every_set(uint32_t layout, size_t *size)
+{
+	const struct nft_chain base = {.base = 1, .hook = 1, .policy = 1};
+	const struct nft_expr load = {.kind = NFT_EXPR_META, .sreg = NFT_REG_NONE, .key = NFT_META_MARK};
+	const struct nft_expr look = {.kind = NFT_EXPR_LOOKUP, .dreg = NFT_REG_NONE};
+	struct nft_builder *b = nft_builder_new();
+	struct nft_set_shape shape;
+	char error[200];
+
+	nft_build_edge(b, INT64_MIN, 0);
+	nft_build_model(b);
+	nft_build_table(b, NFT_INET, NFT_TABLE);
+	for (size_t i = 0; nft_shape_at(i, &shape); i++)
+		if (shape.layouts & 1u << layout)
+			add_some(b, &shape);
+	nft_build_chain(b, "input", &base, NULL);
+	nft_build_rule(b);
+	nft_build_expr(b, &load, NULL);
+	nft_build_expr(b, &look, "opening");
+	struct nft_program *p = nft_builder_finish(b, NULL, size, error, sizeof error);
+	nft_builder_free(b);
+	if (!p)
+		fail_msg("%s", error);
+	return p;
+}
+
+static void every_set_of_programs_is_read_back(void **state)
+{
+	for (uint32_t layout = NFT_LAYOUT_BRNF; layout <= NFT_LAYOUT_BRCT; layout++) {
+		size_t size;
+		struct nft_program *p = every_set(layout, &size);
+
+		swap(p, &first);
+		assert_string_equal(difference(p, &first), "");
+		free(p);
+	}
+}
+
 static void the_closed_program_is_read_back(void **state)
 {
 	struct nft_box box = space_box();
@@ -372,6 +428,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_is_there),
 		TEST(what_is_loaded_is_read_back),
+		TEST(every_set_of_programs_is_read_back),
 		TEST(the_closed_program_is_read_back),
 		TEST(a_refused_transaction_changes_nothing_and_is_named),
 		TEST(other_tables_are_not_touched),
