@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <linux/netfilter/nf_tables.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -353,7 +354,10 @@ static void drift(const struct nft_program *p, const char *command, const char *
 	assert_false(nl_changed(nl));
 	if (!space_run("nft '%s'", command))
 		fail_msg("nft '%s'", command);
+	struct pollfd told = {nl_changes_fd(nl), POLLIN, 0};
+	assert_int_equal(poll(&told, 1, 1000), 1);
 	assert_true(nl_changed(nl));
+	assert_int_equal(poll(&told, 1, 0), 0);
 	assert_false(nl_changed(nl));
 	what = difference(p, &first);
 	if (!strstr(what, wanted))
