@@ -427,6 +427,7 @@ static int packet_socket(const char *device)
 }
 
 /* UDP from 10.0.0.1 to 10.0.0.2, MACs 02:..:01 to 02:..:02, without checksums of the payload. */
+#define FRAME 42 /* without the padding, which br_netfilter takes off */
 static const uint8_t frame[60] = {2,    0, 0,  0,  0, 2, 2, 0,    0,    0,    0,    1,    8,  0,
 				  0x45, 0, 0,  28, 0, 1, 0, 0,    0x40, 0x11, 0x66, 0xce, 10, 0,
 				  0,    1, 10, 0,  0, 2, 1, 0x11, 2,    0x22, 0,    8};
@@ -440,7 +441,7 @@ static bool crosses(int from, int to)
 		continue;
 	assert_int_equal(send(from, frame, sizeof frame, 0), sizeof frame);
 	for (int i = 0; i < 20 && poll(&p, 1, 300) == 1; i++)
-		if (recv(to, got, sizeof got, 0) == sizeof frame && !memcmp(got, frame, sizeof frame))
+		if (recv(to, got, sizeof got, 0) >= FRAME && !memcmp(got, frame, FRAME))
 			return true;
 	return false;
 }
@@ -470,7 +471,7 @@ static void logs_of_bridged_frames_have_port_and_addresses(void **state)
 	read_logs(&logs, &lost);
 	check_bridged_log(&logs);
 	assert_true(space_run(
-		"nft delete table bridge t; modprobe -q br_netfilter; "
+		"nft delete table bridge t; modprobe -q br_netfilter 2> /dev/null; "
 		"sysctl -qw net.bridge.bridge-nf-call-iptables=1; "
 		"nft 'add table inet t; add chain inet t o { type filter hook forward priority 0; };"
 		"add rule inet t o udp dport 546 log group %u snaplen 128'",
@@ -503,9 +504,20 @@ static void the_guard_keeps_frames_from_the_bridge(void **state)
 	assert_int_equal(nl_guarded(nl), 0);
 	assert_true(crosses(a, b));
 	assert_true(space_run("ip link del va0"));
-	assert_true(nl_guard(nl, true) < 0);
-	assert_non_null(strstr(nl_error(nl), "va0"));
-	assert_int_equal(nl_guarded(nl), 0);
+	/* older kernels refuse a device that is not there; newer ones guard it when it comes */
+	if (nl_guard(nl, true)) {
+		assert_non_null(strstr(nl_error(nl), "va0"));
+		assert_int_equal(nl_guarded(nl), 0);
+	} else {
+		assert_true(
+			space_run("ip link add va0 type veth peer name va1 && ip link set va0 master br0 && "
+				  "ip link set va1 up && ip link set va0 up && sleep 1"));
+		const int back = packet_socket("va1");
+		assert_false(crosses(back, b));
+		assert_int_equal(nl_guard(nl, false), 0);
+		assert_true(crosses(back, b));
+		close(back);
+	}
 	close(a);
 	close(b);
 }
@@ -568,7 +580,7 @@ static void features_are_found_by_trying(void **state)
 		toggles(DP_FEATURE_VLAN_FILTER, "ip link set br0 type bridge vlan_filtering 0",
 			"ip link set br0 type bridge vlan_filtering 1");
 	toggles(DP_FEATURE_BR_NETFILTER,
-		"modprobe -q br_netfilter; sysctl -qw net.bridge.bridge-nf-call-iptables=1 "
+		"modprobe -q br_netfilter 2> /dev/null; sysctl -qw net.bridge.bridge-nf-call-iptables=1 "
 		"net.bridge.bridge-nf-call-ip6tables=0",
 		"sysctl -qw net.bridge.bridge-nf-call-ip6tables=1");
 	toggles(DP_FEATURE_STRICT_TCP, "sysctl -qw net.netfilter.nf_conntrack_tcp_loose=1",

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <linux/netfilter/nf_tables.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,84 @@ static void what_is_loaded_is_read_back(void **state)
 			       "ct mark vmap @opening_2_0_1"));
 	assert_true(space_run("nft list ruleset > /dev/null"));
 	free(p);
+}
+
+/* Three elements of a set of any shape. */
+static void add_some(struct nft_builder *b, const struct nft_set_shape *shape)
+{
+	const struct nft_set set = nft_shape_set(shape, 3);
+
+	nft_build_set(b, shape->name, &set);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct nft_element e = {0};
+
+		if (shape->data_len)
+			e.data = shape->data_len == NFT_DATA_JUMP ? i % 2 : i + 1;
+		for (uint32_t f = 0; f < shape->n_fields; f++)
+			nft_key_number(shape, f, 2 * i + 1, e.key);
+		memcpy(e.key_end, e.key, sizeof e.key);
+		nft_build_element(b, &e, NULL);
+	}
+}
+
+static struct nft_program *every_set(uint32_t layout, size_t *size)
+{
+	const struct nft_chain base = {.base = 1, .hook = 1, .policy = 1};
+	const struct nft_expr load = {.kind = NFT_EXPR_META, .sreg = NFT_REG_NONE, .key = NFT_META_MARK};
+	const struct nft_expr look = {.kind = NFT_EXPR_LOOKUP, .dreg = NFT_REG_NONE};
+	struct nft_builder *b = nft_builder_new();
+	struct nft_set_shape shape;
+	char error[200];
+
+	nft_build_edge(b, INT64_MIN, 0);
+	nft_build_model(b);
+	nft_build_table(b, NFT_INET, NFT_TABLE);
+	for (size_t i = 0; nft_shape_at(i, &shape); i++)
+		if (shape.layouts & 1u << layout)
+			add_some(b, &shape);
+	nft_build_chain(b, "input", &base, NULL);
+	nft_build_rule(b);
+	nft_build_expr(b, &load, NULL);
+	nft_build_expr(b, &look, "opening");
+	struct nft_program *p = nft_builder_finish(b, NULL, size, error, sizeof error);
+	nft_builder_free(b);
+	if (!p)
+		fail_msg("%s", error);
+	return p;
+}
+
+static void every_set_of_programs_is_read_back(void **state)
+{
+	for (uint32_t layout = NFT_LAYOUT_BRNF; layout <= NFT_LAYOUT_BRCT; layout++) {
+		size_t size;
+		struct nft_program *p = every_set(layout, &size);
+
+		swap(p, &first);
+		assert_string_equal(difference(p, &first), "");
+		free(p);
+	}
+}
+
+static void the_closed_program_is_read_back(void **state)
+{
+	struct nft_box box = space_box();
+	char error[200];
+	size_t size;
+
+	for (box.layout = NFT_LAYOUT_BRNF; box.layout <= NFT_LAYOUT_BRCT; box.layout++) {
+		struct nft_program *p = nft_closed(&box, &size, error, sizeof error), *got;
+		struct nft_version v;
+		char what[300];
+
+		if (!p)
+			fail_msg("%s", error);
+		swap(p, &first);
+		assert_int_equal(nl_dump(nl, &got, &size, &v), 0);
+		if (nft_differ(p, 0, got, 0, what, sizeof what))
+			fail_msg("%s", what);
+		free(p);
+		free(got);
+	}
 }
 
 /* --- refusals ----------------------------------------------------------------------------------------- */
@@ -275,7 +354,10 @@ static void drift(const struct nft_program *p, const char *command, const char *
 	assert_false(nl_changed(nl));
 	if (!space_run("nft '%s'", command))
 		fail_msg("nft '%s'", command);
+	struct pollfd told = {nl_changes_fd(nl), POLLIN, 0};
+	assert_int_equal(poll(&told, 1, 1000), 1);
 	assert_true(nl_changed(nl));
+	assert_int_equal(poll(&told, 1, 0), 0);
 	assert_false(nl_changed(nl));
 	what = difference(p, &first);
 	if (!strstr(what, wanted))
@@ -350,6 +432,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_is_there),
 		TEST(what_is_loaded_is_read_back),
+		TEST(every_set_of_programs_is_read_back),
+		TEST(the_closed_program_is_read_back),
 		TEST(a_refused_transaction_changes_nothing_and_is_named),
 		TEST(other_tables_are_not_touched),
 		TEST(counters_outlive_swaps_and_all_else_goes),
