@@ -71,6 +71,7 @@ static pid_t dataplane(const struct fixture *f)
 
 static void end(pid_t pid)
 {
+	assert_true(pid > 0);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }
