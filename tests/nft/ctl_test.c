@@ -476,6 +476,28 @@ static void test_drift(void **state)
 	close(fd);
 }
 
+/* What cordon-nft does itself is no drift. */
+static void test_no_drift(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+	struct dpmsg m, ping_it = rig_request(DP_PING);
+
+	put_in_force(f, fd);
+	bind_one(fd, snapshot_bindings(f->bindings)[1], true);
+	expect_ok(probe(fd, 16, 16));
+	expect_ok(rig_ask(fd, rig_request(DP_DENY_ALL), -1, NULL));
+	put_in_force(f, fd);
+	assert_true(space_run("nft add table ip stranger; nft delete table ip stranger"));
+	nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+	rig_send(fd, &ping_it, sizeof(ping_it), -1);
+	do {
+		assert_true(rig_receive(fd, &m, NULL));
+		assert_int_not_equal(m.type, DP_DRIFT);
+	} while (m.seq != ping_it.seq);
+	close(fd);
+}
+
 /* Our tables or the rules in the way of packets are taken away: loaded anew at once, and told. */
 static void test_taken_away(void **state)
 {
@@ -552,6 +574,7 @@ int main(int argc, char *argv[])
 		T(test_killed_then_other_ports),
 		T(test_schedule),
 		T(test_drift),
+		T(test_no_drift),
 		T(test_taken_away),
 		T(test_rights),
 		T(test_second_process),

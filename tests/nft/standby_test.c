@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -63,14 +64,17 @@ static pid_t dataplane(const struct fixture *f)
 {
 	pid_t pid = fork();
 
-	if (!pid)
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		live(f->rig.dir);
+	}
 	assert_true(pid > 0);
 	return pid;
 }
 
 static void end(pid_t pid)
 {
+	assert_true(pid > 0);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }
