@@ -1160,6 +1160,23 @@ static void a_restart_into_another_policy_cuts(void **state)
 	no_record();
 }
 
+/* Nobody knows by which rule it was allowed, so nobody can say that it changed. */
+static void a_session_of_a_forgotten_generation_is_only_marked(void **state)
+{
+	begin_session();
+	shut();
+	kernel.now_ms += 10000;
+	open_records();
+	use(other_rule, 1, 9);
+	bind_hosts();
+	assert_int_equal(records_sweep(w.r), 0);
+	assert_int_equal(kernel.marked, 1);
+	kernel_ends(1, 7, false);
+	settle();
+	assert_int_equal(next_record(RECORD_END).rule, 7);
+	no_record();
+}
+
 static void too_many_ports_are_refused(void **state)
 {
 	struct nft_box box = w.box;
@@ -1284,6 +1301,7 @@ int main(void)
 		TEST(arp_names_its_sender),
 		TEST(a_restart_goes_on_with_the_kernels_sessions),
 		TEST(a_restart_into_another_policy_cuts),
+		TEST(a_session_of_a_forgotten_generation_is_only_marked),
 		TEST(too_many_ports_are_refused),
 		TEST(the_last_port_is_the_bridge),
 		TEST(a_cut_of_many_sessions),
