@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -49,9 +50,10 @@ HOSTS = [
 ]
 INSIDE = ('10.20.0.0/24', 'fd00:20::/64')
 OUTSIDE = ('203.0.113.0/24', '2001:db8:113::/64')
-SERVICE_USERS = {'cordond': ['cordon'], 'cordon-dp': []}
+SERVICE_USERS = {'cordond': ['cordon'], 'cordon-dp': [], 'cordon-nft': []}
 SERVICE_GROUP = 'cordon-run'
 API_GROUP = 'cordon'
+BRIDGE = 'cordon0'
 PORT_CAPS = {'net_af_packet': 'net_raw,net_admin', 'net_af_xdp': 'net_raw,net_admin,sys_admin,ipc_lock'}
 
 
@@ -138,10 +140,14 @@ class Users:
 
 
 class Lab:
-    def __init__(self, build, driver=None, huge=None, say=None, ident=None, hosts=None, sanitized=False, mtu=1500):
+    """engine: 'dpdk' or 'nft', the data path. standby: beside dpdk the kernel engine on the same devices, guarded."""
+
+    def __init__(self, build, driver=None, huge=None, say=None, ident=None, hosts=None, sanitized=False, mtu=1500, engine='dpdk',
+                 standby=False):
         self.build = pathlib.Path(build).resolve()
         self.id = ident or secrets.token_hex(2)
         self.hosts = {h.name: h for h in (hosts or HOSTS)}
+        self.engine, self.standby = engine, standby
         self.driver = driver
         self.huge = huge
         self.sanitized = sanitized
@@ -163,6 +169,10 @@ class Lab:
 
     def ns(self, host):
         return f'cordon-{self.id}-{host}'
+
+    @property
+    def bridged(self):
+        return self.engine == 'nft' or self.standby
 
     def veth(self, host):
         """Gateway end of the host's link, in the gateway's namespace."""
@@ -201,6 +211,7 @@ class Lab:
     def keep(self, pages=None):
         """Leave the lab as it is. The file says how to end it; `pages`: huge pages there were before."""
         state = {'id': self.id, 'pages': pages, 'pids': {n: p.pid for n, p in self.procs.items()}, 'dir': str(self.dir),
+                 'bridge': [self.ns('gw'), BRIDGE] if self.bridged else None,
                  'namespaces': [self.ns(h) for h in self.hosts] + [self.ns('gw')]}
         (self.dir / 'lab.json').write_text(json.dumps(state, indent=1))
         self.undo.pop_all()
@@ -236,8 +247,21 @@ class Lab:
             call(['ip', '-n', gw, 'link', 'add', port, 'mtu', str(self.mtu), 'type', 'veth',
                   'peer', 'name', 'eth0', 'netns', ns, 'mtu', str(self.mtu)])
             call(['ip', 'netns', 'exec', ns, 'ethtool', '-K', 'eth0', 'tx', 'off', 'tso', 'off', 'gso', 'off'])
-            call([str(ROOT / 'scripts/port-prepare'), '--netns', gw, port])
+            if not self.bridged:
+                call([str(ROOT / 'scripts/port-prepare'), '--netns', gw, port])
             self.address(host)
+        if self.bridged:
+            self.undo.callback(self.bridge, '--down')
+            self.bridge(*(self.veth(h.name) + self.vlans(h) for h in self.hosts.values()))
+
+    def bridge(self, *words):
+        call([str(ROOT / 'scripts/bridge-prepare'), '--netns', self.ns('gw'), '--bridge', BRIDGE, *words])
+
+    @staticmethod
+    def vlans(host):
+        """A role of the config in the words of bridge-prepare."""
+        numbers = re.search(r'vlans?: *\[?([\d, ]+)', host.role)[1].replace(' ', '')
+        return (':vids=' if 'trunk' in host.role else ':pvid=') + numbers
 
     def make_ns(self, ns):
         call(['ip', 'netns', 'add', ns])
@@ -320,6 +344,19 @@ class Lab:
     # --- gateway ----------------------------------------------------------------------------------------------------
 
     def start_gateway(self):
+        if self.bridged:
+            self.say('starting cordon-nft' + (' as the standby' if self.standby else ''))
+            self.write_config(self.driver or 'net_af_packet')
+            self.start_nft()
+        if self.engine == 'dpdk':
+            self.start_dataplane()
+        if self.bridged:
+            # not before something guards it
+            self.bridge('--up')
+        self.say('starting cordond')
+        self.start_cordond()
+
+    def start_dataplane(self):
         drivers = [self.driver] if self.driver else ['net_af_xdp', 'net_af_packet']
         for i, driver in enumerate(drivers):
             self.say(f'starting cordon-dp on {driver}')
@@ -333,17 +370,16 @@ class Lab:
                     raise
                 self.notes.append(f'{driver} does not work here, using {drivers[i + 1]}: {str(err).splitlines()[-1]}')
                 self.say(self.notes[-1])
-        self.say('starting cordond')
-        self.start_cordond()
 
     def write_config(self, driver):
+        device = '' if self.engine == 'nft' else f'{driver},iface='
         ports = '\n'.join(
-            f'  - {{name: {h.port}, device: "{driver},iface={self.veth(h.name)}", role: {h.role}, side: {h.side}, mtu: {self.mtu}}}'
+            f'  - {{name: {h.port}, device: "{device}{self.veth(h.name)}", role: {h.role}, side: {h.side}, mtu: {self.mtu}}}'
             for h in self.hosts.values())
         self.config = self.dir / 'cordon.yaml'
         self.config.write_text(
-            f'gateway: gw-{self.id}\nengine: dpdk\nports:\n{ports}\nprotected: ["10.20.0.0/16", "fd00:20::/48"]\n'
-            f'clock: trusted\nfail: closed\naccess: {{viewer: [group cordon], operator: [root], approver: [root]}}\n'
+            f'gateway: gw-{self.id}\nengine: {self.engine}\n' + (f'bridge: {BRIDGE}\n' if self.bridged else '') + f'ports:\n{ports}\nprotected: ["10.20.0.0/16", "fd00:20::/48"]\n'
+            f'clock: trusted\nfail: {"nft" if self.standby else "closed"}\naccess: {{viewer: [group cordon], operator: [root], approver: [root]}}\n'
             f'records: {{dir: {self.dir}/state, max: 1GB, rate: 100000}}\n')
         self.conf_driver = driver
 
@@ -360,11 +396,17 @@ class Lab:
         self.as_user('dp', 'cordon-dp', [self.build / 'dataplane/io/cordon-dp', f'@{file}'], caps, netns=self.ns('gw'))
         self.await_process('dp', (self.run_dir / 'dp.sock').is_socket, 30)
 
+    def start_nft(self):
+        args = call([self.build / 'controlplane/daemon/cordond', '--config', self.config, '--run-dir', self.run_dir, '--nft-args'])
+        self.as_user('nft', 'cordon-nft', [self.build / 'controlplane/nft/cordon-nft', *args.splitlines()], 'net_admin',
+                     netns=self.ns('gw'))
+        self.await_process('nft', (self.run_dir / 'nft.sock').is_socket, 30)
+
     def start_cordond(self):
         self.as_user('cordond', 'cordond', [self.build / 'controlplane/daemon/cordond', '--config', self.config,
                                             '--run-dir', self.run_dir], '')
         self.await_process('cordond', lambda: self.cordon('status', check=False).returncode == 0, 30)
-        self.await_process('cordond', lambda: self.status()['engines'][0]['state'] != 'absent', 15)
+        self.await_process('cordond', lambda: all(e['state'] != 'absent' for e in self.status()['engines']), 15)
 
     def as_user(self, name, user, argv, caps, netns=None):
         """Start as the service's own user with exactly these capabilities."""
@@ -476,6 +518,9 @@ def end_kept(path):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     wait_for('the processes end', lambda: not any(command_line(pid) for pid in pids), 10)
+    if state['bridge']:
+        netns, bridge = state['bridge']
+        subprocess.run([ROOT / 'scripts/bridge-prepare', '--netns', netns, '--bridge', bridge, '--down'], capture_output=True)
     for ns in state['namespaces']:
         Lab.drop_ns(ns)
     shutil.rmtree(state['dir'], ignore_errors=True)

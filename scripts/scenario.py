@@ -248,14 +248,15 @@ def main():
     parser.add_argument('--build', required=True)
     parser.add_argument('--keep', action='store_true')
     parser.add_argument('--no-huge', action='store_true')
+    parser.add_argument('--engine', choices=['dpdk', 'nft'], default='dpdk')
     parser.add_argument('--driver', choices=['net_af_xdp', 'net_af_packet'])
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, stop_on)
 
-    pages = None if args.no_huge else raise_huge_pages()
+    pages = None if args.no_huge or args.engine == 'nft' else raise_huge_pages()
     huge = pages is not None
     say = lambda text: print(f'==> {text}', file=sys.stderr, flush=True)
-    lab = Lab(args.build, driver=args.driver, huge=huge, say=say)
+    lab = Lab(args.build, driver=args.driver, huge=huge, say=say, engine=args.engine)
     try:
         lab.up(POLICY)
         result = Scenario(lab).run()
@@ -269,7 +270,7 @@ def main():
         return result
     except LabError as err:
         print(f'quickstart: {err}', file=sys.stderr)
-        for name in ('dp', 'cordond'):
+        for name in ('dp', 'nft', 'cordond'):
             if lab.dir and lab.log(name):
                 print(f'--- {name}:\n{lab.log(name)}', file=sys.stderr)
         return 6

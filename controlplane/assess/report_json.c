@@ -211,9 +211,11 @@ static json_t *scope_json(struct assessment *a)
 			    list_json(a, "SELECT DISTINCT port FROM frames WHERE port <> '' ORDER BY 1"));
 	json_object_set_new(
 		j, "domains",
-		list_json(a, "SELECT domain FROM decision WHERE time_ns >= :from_ns AND time_ns < :until_ns "
-			     "UNION SELECT domain FROM aggregate WHERE last_ns >= :from_ns AND "
-			     "last_ns < :until_ns ORDER BY 1"));
+		list_json(
+			a,
+			"SELECT domain FROM decision WHERE time_ns >= :from_ns AND time_ns < :until_ns "
+			"AND synthetic = 0 UNION SELECT domain FROM aggregate WHERE last_ns >= :from_ns AND "
+			"last_ns < :until_ns AND domain <> 4095 ORDER BY 1"));
 	json_object_set_new(
 		j, "segments",
 		list_json(a,

@@ -7,9 +7,11 @@
  *   - group destinations are refused even if a rule allows them;
  *   - neighbour discovery may carry one option, and no nonce together with an address;
  *   - an address on a MAC that is bound behind another port is refused until that binding ends.
+ *   - a frame from a MAC that is a group's is dropped by the bridge itself, uncounted.
  * And where the kernel lets pass what is no question of policy: a question of ARP or neighbour discovery goes
  * to all ports of the domain even if the target is known; there is no limit of 50 a second; the checksum of
- * neighbour discovery is left to its receiver.
+ * neighbour discovery is left to its receiver. nft 1.0.6 has no words for target and options of neighbour
+ * discovery: it lists them as @th,64,128 and the like, and does not read such rules back.
  */
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -19,7 +21,7 @@
 #include "nft_parts.h"
 
 #define PRIORITY_GUARD  (-300) /* before conntrack, at -200 */
-#define PRIORITY_EGRESS 100    /* after br_netfilter's own hook, at -1 */
+#define PRIORITY_EGRESS (-10)  /* before br_netfilter's own hook, at -1: one copy is decided, not each */
 
 enum { LSRR = 131, SSRR = 137 };
 enum { IGMP = 2, ICMP6 = 58 };
@@ -59,11 +61,12 @@ static void build_drops(struct nft_emit *e)
 	}
 }
 
-/* `ct zone . meta mark . ether saddr . ip saddr`, without the zone where there is one domain. */
+/* `meta priority . meta mark . ether saddr . ip saddr`: domain, port, and whose; without the domain where
+ * there is one. The zone itself cannot be read before conntrack has seen the packet. */
 static void claim(struct guard *g, enum nft_term mac, enum nft_term address)
 {
 	if (g->zoned)
-		nft_key(g->e, T_ZONE, T_MARK, mac, address, T_END);
+		nft_key(g->e, T_PRIORITY, T_MARK, mac, address, T_END);
 	else
 		nft_key(g->e, T_MARK, mac, address, T_END);
 }
@@ -71,7 +74,7 @@ static void claim(struct guard *g, enum nft_term mac, enum nft_term address)
 static void in_domain(struct guard *g, enum nft_term a, enum nft_term b)
 {
 	if (g->zoned)
-		nft_key(g->e, T_ZONE, a, b, T_END);
+		nft_key(g->e, T_PRIORITY, a, b, T_END);
 	else
 		nft_key(g->e, a, b, T_END);
 }
@@ -125,7 +128,7 @@ static void rule_at_home(struct guard *g, const char *chain)
 {
 	nft_rule_open(g->e);
 	if (g->zoned)
-		nft_key(g->e, T_ZONE, T_SMAC, T_END);
+		nft_key(g->e, T_PRIORITY, T_SMAC, T_END);
 	else
 		nft_key(g->e, T_SMAC, T_END);
 	nft_in(g->e, "home");
@@ -138,7 +141,7 @@ static void rule_held(struct guard *g, enum nft_term address, const char *set, c
 {
 	nft_rule_open(g->e);
 	if (g->zoned)
-		nft_key(g->e, T_ZONE, address, T_END);
+		nft_key(g->e, T_PRIORITY, address, T_END);
 	else
 		nft_key(g->e, address, T_END);
 	nft_in(g->e, set);
@@ -167,12 +170,14 @@ static void rule_same_port(struct guard *g)
 	nft_goto(g->e, "drop_same_port");
 }
 
-static void rule_no_port(struct guard *g, enum nft_term address, const char *set)
+/* Goes on to `chain` with what has a way out, and ends all else. */
+static void rules_way_out(struct guard *g, enum nft_term address, const char *set, const char *chain)
 {
 	nft_rule_open(g->e);
 	in_domain(g, T_DMAC, address);
-	nft_not_in(g->e, set);
-	nft_goto(g->e, "drop_no_port");
+	nft_in(g->e, set);
+	nft_goto(g->e, chain);
+	nft_else(g->e, "drop_no_port");
 }
 
 /* --- frames ------------------------------------------------------------------------------------------- */
@@ -199,11 +204,23 @@ static void build_frame(struct guard *g)
 	nft_else(e, "drop_ethertype");
 }
 
-static void rule_zone(struct guard *g, const char *map)
+/* The domain becomes scratch value of the guards (priority) and conntrack's zone. */
+static void rule_domain(struct guard *g, const char *segment, const char *zone,
+			void (*key)(struct nft_emit *))
 {
-	nft_map(g->e, map);
+	nft_rule_open(g->e);
+	key(g->e);
+	nft_map(g->e, segment);
+	nft_set_priority(g->e);
+	key(g->e);
+	nft_map(g->e, zone);
 	nft_set_zone(g->e);
 	nft_goto(g->e, "network");
+}
+
+static void port_key(struct nft_emit *e)
+{
+	nft_key(e, T_MARK, T_END);
 }
 
 static void build_domains(struct guard *g)
@@ -212,9 +229,7 @@ static void build_domains(struct guard *g)
 	struct nft_emit *e = g->e;
 
 	nft_chain_open(e, "untagged");
-	nft_rule_open(e);
-	nft_key(e, T_MARK, T_END);
-	rule_zone(g, "domain");
+	rule_domain(g, "segment", "domain", port_key);
 	nft_else(e, "drop_vlan");
 	nft_chain_open(e, "tagged");
 	for (size_t i = 0; i < sizeof second / sizeof *second; i++)
@@ -224,9 +239,7 @@ static void build_domains(struct guard *g)
 	nft_mask(e, 0x0fff, 2);
 	nft_cmp(e, NFT_CMP_EQ, 0, 2);
 	nft_goto(e, "untagged");
-	nft_rule_open(e);
-	nft_tag_key(e);
-	rule_zone(g, "tagged");
+	rule_domain(g, "segment_tagged", "tagged", nft_tag_key);
 	nft_else(e, "drop_vlan");
 }
 
@@ -239,7 +252,8 @@ static void build_guarded(struct guard *g)
 	nft_rule_open(e);
 	nft_count(e, "forwarded");
 	nft_accept(e);
-	nft_chain_open(e, "handed");
+	nft_chain_open(e, "way_out");
+	rule_same_port(g);
 	nft_rule_open(e);
 	nft_count(e, "handed");
 	nft_accept(e);
@@ -298,9 +312,7 @@ static void rules_ip(struct guard *g, const struct ip_words *w)
 	nft_rule_open(e);
 	nft_jump(e, w->from);
 	rule_group(g, true, "drop_multicast");
-	rule_no_port(g, w->destination, w->to);
-	rule_same_port(g);
-	nft_else(e, "handed");
+	rules_way_out(g, w->destination, w->to, "way_out");
 }
 
 static void build_ip4(struct guard *g)
@@ -402,11 +414,11 @@ static void build_arp_target(struct guard *g)
 	nft_else(e, "drop_arp");
 	nft_chain_open(e, "arp_request");
 	rule_group(g, true, "guarded");
-	rule_no_port(g, T_ARP_DIP, "to4");
-	rule_same_port(g);
-	nft_else(e, "guarded");
+	rules_way_out(g, T_ARP_DIP, "to4", "arp_way_out");
 	nft_chain_open(e, "arp_reply");
 	rule_group(g, true, "drop_arp");
+	nft_else(e, "arp_way_out");
+	nft_chain_open(e, "arp_way_out");
 	rule_same_port(g);
 	nft_else(e, "guarded");
 }
@@ -538,8 +550,13 @@ static void build_copy(struct guard *g)
 	nft_drop(e);
 	nft_chain_open(e, "leave");
 	nft_rule_open(e);
-	nft_number(e, 0);
-	nft_set_mark(e);
+	if (g->box->layout ==
+	    NFT_LAYOUT_BRCT) { /* in BRNF the decision is still to come, and drops what has no mark */
+		nft_number(e, 0);
+		nft_set_mark(e);
+		nft_number(e, 0);
+		nft_set_priority(e);
+	}
 	nft_accept(e);
 }
 

@@ -651,6 +651,8 @@ static const struct {
 	{"port", NFT_AT_GUARD, port},
 	{"domain", NFT_AT_ZONED, domain},
 	{"tagged", NFT_AT_TAGGED, tagged},
+	{"segment", NFT_AT_TAGGED, domain},
+	{"segment_tagged", NFT_AT_TAGGED, tagged},
 	{"bound4", NFT_AT_GUARD, nothing},
 	{"bound6", NFT_AT_GUARD, nothing},
 	{"held4", NFT_AT_GUARD, nothing},

@@ -8,11 +8,11 @@
  *   bridge prerouting -300                          bridge forward 100
  *     iifname @port -> mark                           oifname @port -> mark
  *     frame: counter frames_in                        copy: @behind, @fresh, groups -> leave
- *       [BRCT untagged, tagged: ct zone]                    else the copy is dropped, uncounted
+ *       [BRCT untagged, tagged: ct zone, domain -> priority] else the copy is dropped, uncounted
  *       network: @layer3
  *         frame_arp -> arp_sender -> (arp_stranger) -> arp_target -> arp_request, arp_reply -> guarded
- *         frame_ip4, with source4 (jump) -> handed
- *         frame_ip6, with source6 (jump) -> handed
+ *         frame_ip4, with source4 (jump) -> way_out: counter handed
+ *         frame_ip6, with source6 (jump) -> way_out
  *           @guard6 -> nd, with nd_sender, nd_target, nd_option (jump) -> guarded
  *                      nd -> nd_probe -> guarded
  *       anywhere -> drop_<reason>, spoof, spoof_arp, spoof_nd

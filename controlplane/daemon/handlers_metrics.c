@@ -14,7 +14,7 @@ struct sums {
 #define X(name) uint64_t name;
 	RING_COUNTERS(X)
 #undef X
-	uint64_t dropped[RING_PORTS_MAX][REASON_COUNT];
+	uint64_t dropped[RING_PORTS_MAX + 1][REASON_COUNT];
 };
 
 /* All others only grow. */
@@ -66,9 +66,17 @@ static void add_worker(struct sums *s, const struct ring_counters *c, uint32_t n
 #define X(name) s->name += load(&c->name);
 	RING_COUNTERS(X)
 #undef X
-	for (uint32_t p = 0; p < n_ports; p++)
-		for (unsigned r = 0; r < REASON_COUNT; r++)
+	for (uint32_t p = 0; p <= RING_PORT_NONE; p++)
+		for (unsigned r = 0; r < REASON_COUNT && (p < n_ports || p == RING_PORT_NONE); r++)
 			s->dropped[p][r] += load(&c->dropped[p][r]);
+}
+
+static void print_dropped(FILE *out, const char *port, const uint64_t dropped[REASON_COUNT])
+{
+	for (unsigned r = 0; r < REASON_COUNT; r++)
+		if (dropped[r] > 0)
+			fprintf(out, "cordon_dp_dropped{port=\"%s\",reason=\"%s\"} %llu\n", port,
+				reason_word(r), (unsigned long long)dropped[r]);
 }
 
 static void print_ring(FILE *out, const struct ring_file *f)
@@ -86,11 +94,8 @@ static void print_ring(FILE *out, const struct ring_file *f)
 #undef X
 	print_type(out, "dp_dropped");
 	for (uint32_t p = 0; p < f->n_ports; p++)
-		for (unsigned r = 0; r < REASON_COUNT; r++)
-			if (s->dropped[p][r] > 0)
-				fprintf(out, "cordon_dp_dropped{port=\"%s\",reason=\"%s\"} %llu\n",
-					label_text(f->header->port_name[p], port), reason_word(r),
-					(unsigned long long)s->dropped[p][r]);
+		print_dropped(out, label_text(f->header->port_name[p], port), s->dropped[p]);
+	print_dropped(out, "", s->dropped[RING_PORT_NONE]);
 	free(s);
 }
 

@@ -287,6 +287,24 @@ int dp_bind(struct dp *dp, const struct dp_binding *bindings, size_t n)
 	return 0;
 }
 
+int dp_probe(struct dp *dp, struct dp_probes *probes, const void *bytes, size_t size)
+{
+	struct dpmsg m = {.type = DP_PROBE, .probe = *probes};
+	int r, fd = memfd_sealed("probe", bytes, size);
+
+	if (fd < 0)
+		return fail(dp, fd, "probe: %s", strerror(-fd));
+	r = request(dp, &m, fd, DP_OK, NULL);
+	close(fd);
+	if (r < 0)
+		return r;
+	if (m.probe.n != probes->n)
+		return broken(dp, -EPROTO, "answered another probe than it was asked");
+	for (uint32_t i = 0; i < probes->n && i < DP_PROBE_FRAMES; i++)
+		probes->frame[i].forwarded = m.probe.frame[i].forwarded;
+	return 0;
+}
+
 /* *bytes is malloc'ed, or NULL if there are none. */
 static int dump(struct dp *dp, enum dp_dump what, size_t max, void **bytes, size_t *size)
 {

@@ -40,6 +40,9 @@ const struct dp_hello *dp_last_hello(const struct dp *dp);
 int dp_ping(struct dp *dp);
 int dp_deny_all(struct dp *dp);
 int dp_bind(struct dp *dp, const struct dp_binding *bindings, size_t n);
+/* Send the frames of `probes` through the engine in force; `forwarded` of each is filled in. `bytes`: of all
+ * frames, one after another. */
+int dp_probe(struct dp *dp, struct dp_probes *probes, const void *bytes, size_t size);
 /* malloc'ed array. */
 int dp_dump_bindings(struct dp *dp, struct dp_binding **out, size_t *n);
 

@@ -176,9 +176,20 @@ static bool on_deny_all(struct ctl *c, struct exchange *x)
 	return true;
 }
 
+static void between_probes(void *ctx)
+{
+	look_at_dataplane(ctx);
+}
+
+static bool on_probe(struct ctl *c, struct exchange *x)
+{
+	x->answer->probe = x->request->probe;
+	return kernel_probe(c->world.kernel, x->fd, &x->answer->probe, between_probes, c, &x->why);
+}
+
 static bool (*const requests[])(struct ctl *c, struct exchange *x) = {
 	[DP_HELLO] = on_hello, [DP_PREPARE] = on_prepare, [DP_PUBLISH] = on_publish,   [DP_BIND] = on_bind,
-	[DP_DUMP] = on_dump,   [DP_PING] = on_ping,       [DP_DENY_ALL] = on_deny_all,
+	[DP_DUMP] = on_dump,   [DP_PING] = on_ping,       [DP_DENY_ALL] = on_deny_all, [DP_PROBE] = on_probe,
 };
 #define N_REQUESTS (sizeof(requests) / sizeof(requests[0]))
 
@@ -206,6 +217,7 @@ static void drop_peer(struct ctl *c, const char *why)
 	say(c, INFO, "cordond is disconnected (%s); enforcement goes on", why);
 	peer_close(&c->peer);
 	kernel_forget_prepared(c->world.kernel);
+	kernel_probe_end(c->world.kernel);
 }
 
 static void serve(struct ctl *c, const struct dpmsg *request, int fd)

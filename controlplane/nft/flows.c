@@ -131,22 +131,14 @@ static struct session *adopt(struct records *r, const struct nl_session *now)
 	return s;
 }
 
-static void lose(struct records *r, const struct nl_session *now, const char *why)
-{
-	recorder_lost(&r->recorder, 1);
-	records_notice(r, "a session that was opened could not be recorded: mark %#x: %s", now->mark, why);
-}
-
 /* `s` NULL: no memory for it. */
 static void opened(struct records *r, struct session *s, const struct nl_session *now)
 {
 	struct mark_meaning m;
 
 	laws_received(r, TOLD_OPENED);
-	if (!s) {
-		lose(r, now, "out of memory");
-	} else if (!marks_read(&r->marks, now->mark, &m)) {
-		lose(r, now, "of a generation that is not known");
+	if (!s || !marks_read(&r->marks, now->mark, &m)) {
+		laws_unrecorded(r, now->mark);
 	} else {
 		set_decision(s, &m.decision, m.generation);
 		recorder_opened(&r->recorder, &s->flow, &s->cold, 0);
@@ -271,10 +263,11 @@ static void take_mark(struct records *r, struct session *s, const struct nl_sess
 {
 	struct mark_meaning m;
 
-	if (!s) {
-		adopt(r, now);
+	if (!s) { /* the event of its opening was lost, or it is older than we */
+		meet(r, now);
 		return;
 	}
+	s->flow.state = state_of(now, s->flow.state);
 	if (s->mark == now->mark || !marks_read(&r->marks, now->mark, &m))
 		return;
 	/* An event from before we set a newer one. */

@@ -14,6 +14,8 @@
 
 #include "blob.h"
 #include "bound.h"
+#include "probe.h"
+#include "probe_check.h"
 #include "program.h"
 #include "snapshot.h"
 
@@ -37,6 +39,7 @@ struct kernel {
 	struct nft_version version;
 	struct bound *bound;
 	int timer;
+	int tap[2]; /* of probes; -1: closed */
 	bool sweep_due, clock_good;
 	int64_t next_leases_s, next_clock_s;
 };
@@ -193,11 +196,11 @@ static void note_session(void *ctx, enum nl_session_event event, const struct nl
 	l->at[l->n++] = *s;
 }
 
-/* All live sessions end: their next packet would meet rules that let nothing through anyway. */
-static void end_sessions(struct kernel *k)
+/* The sessions that `note` takes end. */
+static void end_sessions(struct kernel *k, nl_session_fn *note)
 {
 	struct session_list l = {0};
-	int code = nl_sessions(k->world.nl, note_session, &l);
+	int code = nl_sessions(k->world.nl, note, &l);
 
 	for (size_t i = 0; i < l.n; i++) {
 		const int one = nl_session_delete(k->world.nl, &l.at[i]);
@@ -232,7 +235,7 @@ bool kernel_deny_all(struct kernel *k, struct refusal *why)
 {
 	if (!close_all(k, why))
 		return false;
-	end_sessions(k);
+	end_sessions(k, note_session); /* nothing of them would pass any more */
 	return true;
 }
 
@@ -465,6 +468,95 @@ static void end_leases(struct kernel *k, kernel_gone_fn *gone, void *ctx)
 		for (uint32_t i = 0; i < n; i++)
 			gone(ctx, &expired[i]);
 	}
+}
+
+/* --- probes --------------------------------------------------------------------------------------------- */
+
+static void probe_hosts(const struct dp_probes *p, struct dp_binding out[2])
+{
+	for (uint16_t i = 0; i < 2; i++) {
+		out[i] = (struct dp_binding){
+			.domain = DP_PROBE_DOMAIN,
+			.port = (uint16_t)(DP_PROBE_PORT + i),
+			.identity = i ? p->to : p->from,
+			.family = (uint8_t)p->family,
+			.lease_s = UINT32_MAX,
+		};
+		memcpy(out[i].addr, i ? p->dst : p->src, p->family == 4 ? 4 : 16);
+		memcpy(out[i].mac, i ? p->dst_mac : p->src_mac, sizeof(out[i].mac));
+	}
+}
+
+static void note_probed(void *ctx, enum nl_session_event event, const struct nl_session *s)
+{
+	if (s->zone == DP_PROBE_DOMAIN)
+		note_session(ctx, event, s);
+}
+
+static bool open_taps(struct kernel *k, struct refusal *why)
+{
+	int code;
+
+	if (k->tap[0] >= 0)
+		return true;
+	code = nl_probe_open(k->world.nl, k->tap);
+	return code ? refuse(why, -code, "probe: %s", nl_error(k->world.nl)) : true;
+}
+
+void kernel_probe_end(struct kernel *k)
+{
+	nl_probe_close(k->world.nl);
+	k->tap[0] = k->tap[1] = -1;
+}
+
+/* The pair is there while the frames are, whatever happens. */
+static bool probe_pair(struct kernel *k, struct dp_probes *p, const uint8_t *bytes, void (*idle)(void *ctx),
+		       void *ctx, struct refusal *why)
+{
+	struct dp_binding hosts[2];
+
+	probe_hosts(p, hosts);
+	if (!change_bindings(k, hosts, 2, why))
+		return false;
+	const int code = probe_frames(k->tap, p, bytes, idle, ctx);
+	hosts[0].flags = hosts[1].flags = DP_BINDING_GONE;
+	if (code) {
+		change_bindings(k, hosts, 2, why);
+		kernel_probe_end(k);
+		return refuse(why, -code, "probe: a frame could not be sent or received: %s",
+			      strerror(-code));
+	}
+	if (!change_bindings(k, hosts, 2, why))
+		return false;
+	end_sessions(k, note_probed);
+	return true;
+}
+
+static bool may_probe(struct kernel *k, const struct dp_probes *p, size_t size, struct refusal *why)
+{
+	const char *wrong = probe_check(p, size);
+
+	if (wrong)
+		return refuse(why, EINVAL, "%s", wrong);
+	if (p->from > IDENTITY_LAST || p->to > IDENTITY_LAST)
+		return refuse(why, ESTALE, "probe: an identity that no image knows");
+	if (k->state != KERNEL_IN_FORCE)
+		return refuse(why, ENOENT, "probe: no generation was published");
+	if (!(k->box.planes & NFT_PLANE_FORWARD))
+		return refuse(why, ENOTSUP, "probe: the forward plane is not ours");
+	return open_taps(k, why);
+}
+
+bool kernel_probe(struct kernel *k, int fd, struct dp_probes *p, void (*idle)(void *ctx), void *ctx,
+		  struct refusal *why)
+{
+	struct blob frames;
+
+	if (!take_sealed(&frames, "probe", fd, DP_PROBE_FRAMES * DP_PROBE_FRAME, why))
+		return false;
+	const bool ok = may_probe(k, p, frames.size, why) && probe_pair(k, p, frames.bytes, idle, ctx, why);
+	blob_free(&frames);
+	return ok;
 }
 
 /* --- dumps --------------------------------------------------------------------------------------------- */
@@ -702,7 +794,7 @@ struct kernel *kernel_open(const struct kernel_world *world, char *error, size_t
 	}
 	k->world = *world;
 	k->box = world->args->box;
-	k->timer = -1;
+	k->timer = k->tap[0] = k->tap[1] = -1;
 	if (open_all(k, error, room))
 		return k;
 	kernel_close(k);

@@ -55,6 +55,13 @@ void kernel_forget_prepared(struct kernel *k);
 bool kernel_dump_program(struct kernel *k, int *fd, struct refusal *why);
 bool kernel_dump_bindings(struct kernel *k, int *fd, uint32_t *count, struct refusal *why);
 
+/* Binds the pair to the probe ports, sends the frames, fills what became of them, and forgets the pair and
+ * its sessions. `idle` is called now and then: it takes up to PROBE_WAIT_MS a frame. */
+bool kernel_probe(struct kernel *k, int fd, struct dp_probes *p, void (*idle)(void *ctx), void *ctx,
+		  struct refusal *why);
+/* No more probes for now: their devices go. */
+void kernel_probe_end(struct kernel *k);
+
 /* 0: everything is denied. */
 uint32_t kernel_generation(const struct kernel *k);
 /* Of the policy; zero if it is not known. */

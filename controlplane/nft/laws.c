@@ -36,6 +36,25 @@ void laws_received(struct records *r, enum told kind)
 	r->tally[kind].received++;
 }
 
+void laws_unrecorded(struct records *r, uint32_t mark)
+{
+	recorder_lost(&r->recorder, 1);
+	r->unrecorded++;
+	r->unrecorded_mark = mark;
+}
+
+static void tell_unrecorded(struct records *r)
+{
+	if (!r->unrecorded)
+		return;
+	records_notice(r,
+		       "%" PRIu64
+		       " decisions could not be recorded and count as lost; the last had mark %#x, "
+		       "and generation %u is in use",
+		       r->unrecorded, r->unrecorded_mark, r->generation);
+	r->unrecorded = 0;
+}
+
 static void raise(struct records *r)
 {
 	uint64_t all = 0;
@@ -117,4 +136,5 @@ void laws_settle(struct records *r, int64_t now_ms)
 	r->settle_ms = now_ms;
 	for (int kind = 0; kind < TOLD_KINDS; kind++)
 		settle(r, kind);
+	tell_unrecorded(r);
 }

@@ -38,7 +38,7 @@ int lock_take(const char *run_dir, char *error, size_t room)
 	if (mkdir(run_dir, 0755) && errno != EEXIST)
 		return refuse(run_dir, error, room);
 	snprintf(path, sizeof(path), "%s/cordon-nft.lock", run_dir);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
 	if (fd < 0)
 		return refuse(path, error, room);
 	if (flock(fd, LOCK_EX | LOCK_NB))

@@ -28,9 +28,12 @@ uint32_t nl_features(struct nl *nl);
 /* --- nf_tables ---------------------------------------------------------------------------------------- */
 
 /*
- * One transaction: model `m` of `p` beside whatever is there, under `version`; base chains switched to it;
- * all else that is in our tables deleted, counters kept. Tables, base chains and counters are made if they
- * are missing. Either all of it or nothing. `bound`: elements of bindings, added to the model's own.
+ * One transaction: model `m` of `p` beside whatever is there, under `version`, and base chains switched to
+ * it, counters kept. Tables, base chains and counters are made if they are missing. Either all of it or
+ * nothing. Then, when no packet is under way in it any more, all else that is in our tables is deleted (a
+ * second transaction; should it fail, the error says that the new version is in force). A version that is
+ * there already is replaced in one transaction, in which a packet under way may miss in maps: count `turn`
+ * up. `bound`: elements of bindings, added to the model's own.
  */
 int nl_swap(struct nl *nl, const struct nft_program *p, uint32_t m, const struct nft_version *version,
 	    const struct nft_bound *bound, size_t n);

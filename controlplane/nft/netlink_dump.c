@@ -354,25 +354,20 @@ static int build_set(struct dump *d, const struct nl_set_row *row)
 
 /* --- chains and rules --------------------------------------------------------------------------------- */
 
-/* A map to verdicts is followed only by a look-up that names the verdict register; the same look-up without
- * it is a mere question, which no program asks of such a map. */
-static bool follows(const struct nft_expr *e, const struct nft_set *set)
-{
-	return e->kind != NFT_EXPR_LOOKUP || e->op ||
-	       e->len == (set->data_len == NFT_DATA_JUMP || e->dreg != NFT_REG_NONE);
-}
-
 /* What a program's expression must not be, though its kind is known: the checker wants what it names there.
  */
-static bool can_hold(const struct dump *d, uint8_t family, const struct nft_expr *e, const char *name)
+static bool can_hold(const struct dump *d, uint8_t family, struct nft_expr *e, const char *name)
 {
+	const bool verdict = e->reserved[0] == NL_LOOKUP_VERDICT;
 	const struct nl_set_row *set;
 
+	e->reserved[0] = 0;
 	switch (e->kind) {
 	case NFT_EXPR_LOOKUP:
 	case NFT_EXPR_DYNSET:
 		set = name ? set_row(d, family, name) : NULL;
-		return set && representable(set) && e->sreg != NFT_REG_NONE && follows(e, &set->set) &&
+		return set && representable(set) && e->sreg != NFT_REG_NONE &&
+		       verdict == (e->kind == NFT_EXPR_LOOKUP && set->set.data_len == NFT_DATA_JUMP) &&
 		       (e->kind != NFT_EXPR_DYNSET || set->set.flags & NFT_SET_EVAL);
 	case NFT_EXPR_META:
 	case NFT_EXPR_CT:
@@ -414,8 +409,6 @@ static void build_expr(struct dump *d, const struct nl_rule_row *r, uint32_t i)
 		   (e.kind == NFT_EXPR_LOOKUP || e.kind == NFT_EXPR_DYNSET || e.kind == NFT_EXPR_IMMEDIATE)) {
 		name = plain_name(d, r->family, e.kind == NFT_EXPR_IMMEDIATE ? CHAIN : SET, name, &named);
 	}
-	if (e.kind == NFT_EXPR_LOOKUP)
-		e.len = 0;
 	take_class(d, &e, i + 1 < r->n ? &r->expr[i + 1] : NULL);
 	if (name && strlen(name) > 120)
 		name = arena_strndup(d->l.arena, name, 120);

@@ -137,6 +137,9 @@ int nl_open_log(struct nl *nl);
 
 /* --- expressions -------------------------------------------------------------------------------------- */
 
+/* In nft_expr.reserved[0] of a LOOKUP, only here: its data goes to the verdict register. */
+#define NL_LOOKUP_VERDICT 1u
+
 /* `name`: as the kernel is to know it. NULL: no memory or no such kind. */
 struct nftnl_expr *nl_expr_make(const struct nft_expr *e, const char *name);
 /* False: it is something that struct nft_expr cannot hold; *out is then NFT_EXPR_UNKNOWN. *name: borrowed. */

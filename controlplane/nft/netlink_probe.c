@@ -273,7 +273,7 @@ void nl_probe_close(struct nl *nl)
 
 int nl_probe_open(struct nl *nl, int fds[2])
 {
-	const int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const int control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int code = control < 0 ? nl_fail(nl, -errno, "no socket: %s", strerror(errno)) : 0;
 
 	nl_probe_close(nl);

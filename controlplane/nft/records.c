@@ -172,6 +172,7 @@ static int build(struct records *r, const char *run_dir, char *error, size_t roo
 	}
 	records_clock(r);
 	r->began_ns = r->recorder.now.utc_ns;
+	r->settle_ms = (int64_t)r->recorder.now.now_ns / NS_PER_MS;
 	code = counters_read(&r->counters, r->nl);
 	if (code)
 		snprintf(error, room, "counters of the kernel: %s", nl_error(r->nl));
@@ -248,7 +249,10 @@ static uint32_t model_at(const struct nft_program *p, int64_t utc_s)
 
 void records_use(struct records *r, const struct nft_program *program, uint32_t generation)
 {
-	records_ready(r); /* what the program before has decided */
+	if (r->marks.of[0].n)
+		records_ready(r); /* what the programs before have decided */
+	else
+		records_clock(r);
 	r->program = program;
 	r->generation = program ? generation : 0;
 	r->model = model_at(program, r->recorder.now.utc_ns / NS_PER_S);
@@ -311,7 +315,7 @@ static bool drain_events(struct records *r)
 		return true;
 	}
 	records_failed(r, "conntrack's events", n < 0 ? n : 0);
-	return n == (int)BATCH;
+	return n >= (int)BATCH;
 }
 
 static bool drain_logs(struct records *r)
@@ -320,7 +324,7 @@ static bool drain_logs(struct records *r)
 	int n = nl_logs(r->nl, BATCH, refusals_take, r, &lost);
 
 	records_failed(r, "messages of refused packets", n < 0 ? n : 0);
-	return n == (int)BATCH;
+	return n >= (int)BATCH;
 }
 
 void records_drain(struct records *r)
@@ -335,6 +339,12 @@ void records_ready(struct records *r)
 {
 	records_clock(r);
 	records_drain(r);
+}
+
+void records_beat(struct records *r)
+{
+	records_clock(r);
+	__atomic_store_n(&r->recorder.count->heartbeat, r->recorder.now.now_ns / NS_PER_MS, __ATOMIC_RELEASE);
 }
 
 static void show_gauges(struct records *r, int64_t now_ms)
@@ -366,7 +376,7 @@ void records_tick(struct records *r, int64_t now_ms)
 	flows_settle(r, now_ms);
 	if (r->recheck) {
 		r->recheck = false;
-		sessions_each(&r->sessions, sweep_one, r);
+		sweep_all(r);
 	}
 	if (!error)
 		laws_settle(r, now_ms);

@@ -48,16 +48,19 @@ struct records {
 
 	struct counters counters;
 	struct tally tally[TOLD_KINDS];
-	uint64_t raised;    /* of the ring's decisions, those that the kernel made */
-	uint64_t redecided; /* by us */
-	int64_t settle_ms;  /* when the time to settle began */
+	uint64_t raised;     /* of the ring's decisions, those that the kernel made */
+	uint64_t redecided;  /* by us */
+	uint64_t unrecorded; /* received and of no use, not told of yet */
+	uint32_t unrecorded_mark;
+	int64_t settle_ms; /* when the time to settle began */
 
 	int64_t began_ns; /* UTC: sessions older than this have their record elsewhere */
 	int64_t list_ms, absent_ms;
-	uint32_t list;
-	bool adopted; /* one list was taken */
-	bool overrun; /* the kernel dropped events since the last list began */
-	bool recheck; /* identities changed for many */
+	uint32_t list, sweep; /* numbers of the last ones */
+	uint32_t undrained;   /* sessions decided again since events were read */
+	bool adopted;         /* one list was taken */
+	bool overrun;         /* the kernel dropped events since the last list began */
+	bool recheck;         /* identities changed for many */
 	bool list_due;
 	int told_error; /* the last failure that was told, not over yet */
 	const char *told_what;
@@ -74,6 +77,8 @@ void records_notice(struct records *r, const char *format, ...) __attribute__((f
 /* A failure that may come again each tick: told when it is another one than before. `error` 0: it is over.
  * `what`: static. */
 void records_failed(struct records *r, const char *what, int error);
+/* Work that takes long says now and then that it is alive. */
+void records_beat(struct records *r);
 /* Events and messages that wait. */
 void records_drain(struct records *r);
 
@@ -90,6 +95,9 @@ uint16_t records_port(const struct records *r, const struct dp_binding *home);
 
 /* --- laws.c */
 void laws_received(struct records *r, enum told kind);
+/* What was received just now cannot be recorded: a mark of no known generation, no memory, no packet in it.
+ */
+void laws_unrecorded(struct records *r, uint32_t mark);
 /* One reading of the kernel's counters into the ring's. 0 or -errno. */
 int laws_publish(struct records *r);
 void laws_settle(struct records *r, int64_t now_ms);
@@ -113,4 +121,5 @@ bool flows_set_ends(struct records *r, struct session *s);
 
 /* --- sweep.c */
 void sweep_one(void *records, struct session *s);
+void sweep_all(struct records *r);
 void sweep_forget(struct records *r); /* answers that were asked for */

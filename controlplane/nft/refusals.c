@@ -54,25 +54,19 @@ static uint16_t domain_of_port(const struct records *r, uint32_t port, uint16_t 
 	return p->trunk && vlan ? vlan : p->vlan;
 }
 
-static bool probed(const struct records *r, const struct packet *p)
-{
-	return homes_find(&r->homes, DP_PROBE_DOMAIN, p->key.family, p->key.src) ||
-	       homes_find(&r->homes, DP_PROBE_DOMAIN, p->key.family, p->key.dst);
-}
-
-/* Only frames of ports and of probe taps meet the forward plane. */
-static uint16_t domain_of(const struct records *r, const struct nl_log *l, const struct packet *p, bool host)
+/* Only frames of ports and of probe taps meet the forward plane; elsewhere no port is known. */
+static uint16_t domain_of(const struct records *r, const struct nl_log *l, bool host)
 {
 	if (host)
 		return 0;
 	if (l->in_port < r->box->n_ports)
 		return domain_of_port(r, l->in_port, l->vlan);
-	return probed(r, p) ? DP_PROBE_DOMAIN : l->vlan;
+	return l->in_port == UINT32_MAX ? l->vlan : DP_PROBE_DOMAIN;
 }
 
 static bool is_host(const struct records *r, const struct nl_log *l, const struct packet *p)
 {
-	return l->in_port >= r->box->n_ports &&
+	return l->in_port == UINT32_MAX &&
 	       (records_is_own(r, p->key.family, p->key.src) || records_is_own(r, p->key.family, p->key.dst));
 }
 
@@ -82,7 +76,7 @@ static void refused(struct records *r, const struct nl_log *l, struct packet *p,
 	const bool host = is_host(r, l, p);
 	struct who src, dst;
 
-	p->key.domain = domain_of(r, l, p, host);
+	p->key.domain = domain_of(r, l, host);
 	src = records_who(r, host, p->key.domain, p->key.family, p->key.src);
 	dst = records_who(r, host, p->key.domain, p->key.family, p->key.dst);
 	struct recorder_refusal what = {
@@ -107,9 +101,7 @@ static void take_decision(struct records *r, const struct nl_log *l)
 		refused(r, l, &p, &meaning);
 		return;
 	}
-	recorder_lost(&r->recorder, 1);
-	records_notice(r, "a refused packet could not be recorded: mark %#x, %u bytes of type %#x", l->mark,
-		       l->len, l->protocol);
+	laws_unrecorded(r, l->mark);
 }
 
 /* --- endpoints ---------------------------------------------------------------------------------------- */

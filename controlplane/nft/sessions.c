@@ -172,13 +172,18 @@ void sessions_remove(struct sessions *t, struct session *s)
 	t->n--;
 }
 
+void sessions_chain(struct sessions *t, uint32_t chain, session_fn *f, void *ctx)
+{
+	for (struct session *s = t->by_id[chain], *next; s; s = next) {
+		next = s->next;
+		f(ctx, s);
+	}
+}
+
 void sessions_each(struct sessions *t, session_fn *f, void *ctx)
 {
 	for (uint32_t i = 0; i <= t->mask; i++)
-		for (struct session *s = t->by_id[i], *next; s; s = next) {
-			next = s->next;
-			f(ctx, s);
-		}
+		sessions_chain(t, i, f, ctx);
 }
 
 void sessions_at(struct sessions *t, uint16_t domain, uint8_t family, const uint8_t addr[16], session_fn *f,

@@ -24,8 +24,9 @@ struct session {
 	struct flow flow;
 	struct flow_cold cold;
 	uint32_t id, mark;
-	uint32_t list; /* number of the last list that had it */
-	uint8_t flags; /* enum session_flag */
+	uint32_t list;  /* number of the last list that had it */
+	uint32_t sweep; /* of the last sweep that decided it */
+	uint8_t flags;  /* enum session_flag */
 	uint8_t spare[3];
 	struct session *next; /* of the same number */
 	struct session_end {
@@ -54,6 +55,8 @@ void sessions_remove(struct sessions *t, struct session *s);
 /* Each once; `f` may remove the entry it is given, and no other. */
 typedef void session_fn(void *ctx, struct session *s);
 void sessions_each(struct sessions *t, session_fn *f, void *ctx);
+/* The same for one chain, 0 to mask. */
+void sessions_chain(struct sessions *t, uint32_t chain, session_fn *f, void *ctx);
 /* Those that have an end there; `f` must remove none. */
 void sessions_at(struct sessions *t, uint16_t domain, uint8_t family, const uint8_t addr[16], session_fn *f,
 		 void *ctx);

@@ -10,6 +10,8 @@
 #include "match.h"
 #include "records_inside.h"
 
+#define DRAIN_EVERY 1024u
+
 enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
 
 static service_key key_of(const struct session *s)
@@ -87,12 +89,34 @@ void sweep_one(void *ctx, struct session *s)
 		flows_changed(r, s, &d, mark, r->generation);
 }
 
-static void sweep_listed(void *ctx, struct session *s)
+static void sweep_once(void *ctx, struct session *s)
 {
-	const struct records *r = ctx;
+	struct records *r = ctx;
 
-	if (s->list == r->list)
-		sweep_one(ctx, s);
+	if (s->sweep == r->sweep)
+		return;
+	s->sweep = r->sweep;
+	r->undrained++;
+	sweep_one(r, s);
+}
+
+/* Each change makes an event, more than a socket holds, so they are read meanwhile; that may remove sessions,
+ * and make the table grow. */
+void sweep_all(struct records *r)
+{
+	r->sweep++;
+	for (uint32_t i = 0; i <= r->sessions.mask; i++) {
+		const uint32_t mask = r->sessions.mask;
+
+		sessions_chain(&r->sessions, i, sweep_once, r);
+		if (r->undrained < DRAIN_EVERY)
+			continue;
+		r->undrained = 0;
+		records_beat(r);
+		records_drain(r);
+		if (r->sessions.mask != mask)
+			i = UINT32_MAX; /* from the beginning, without those that were decided */
+	}
 }
 
 int records_sweep(struct records *r)
@@ -106,6 +130,6 @@ int records_sweep(struct records *r)
 		return error;
 	}
 	r->recheck = false;
-	sessions_each(&r->sessions, sweep_listed, r);
+	sweep_all(r);
 	return 0;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The program of a box that has no generation: frames of its ports and packets of its management addresses
- * are counted and dropped. Tables, base chains and counters have the names that they keep for ever.
+ * are counted and dropped. Only ssh to the box and its answers pass, as they did before Cordon was installed:
+ * who is to commit the first policy, or to repair the last one, must not be locked out. Tables, base chains
+ * and counters have the names that they keep for ever.
  */
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -159,8 +161,9 @@ static void management_sets(struct closing *c)
 }
 
 /* Packets of a management address, but for the host's own to itself. */
-static void host_rule(struct closing *c, uint16_t direction, bool source, bool six)
+static void host_rule(struct closing *c, uint16_t direction, bool six)
 {
+	const bool source = direction == NFT_META_OIFNAME;
 	const uint8_t family = six ? NFPROTO_IPV6 : NFPROTO_IPV4, len = six ? 16 : 4;
 	const uint32_t offset = six ? (source ? 8 : 24) : (source ? 12 : 16);
 
@@ -171,7 +174,7 @@ static void host_rule(struct closing *c, uint16_t direction, bool source, bool s
 	compare(c, NFT_CMP_EQ, &family, 1, 1);
 	load(c, NFT_EXPR_PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 0, offset, len);
 	lookup(c, six ? "mgmt6" : "mgmt4", NFT_REG_NONE);
-	verdict(c, NFT_GOTO, "host_closed");
+	verdict(c, NFT_GOTO, source ? "host_closed_out" : "host_closed");
 }
 
 /* Neighbour discovery passes, or the addresses would be gone and not only closed. */
@@ -188,21 +191,42 @@ static void discovery_rule(struct closing *c)
 	verdict(c, NF_ACCEPT + 1, NULL);
 }
 
-static void host(struct closing *c)
+/* `offset`: of the port in the TCP header that is ssh's. */
+static void ssh_rule(struct closing *c, uint32_t offset)
+{
+	static const uint8_t proto = 6, port[] = {0, 22};
+
+	nft_build_rule(c->b);
+	load(c, NFT_EXPR_META, 0, NFT_META_L4PROTO, 0, 0);
+	compare(c, NFT_CMP_EQ, &proto, 1, 1);
+	load(c, NFT_EXPR_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 0, offset, 2);
+	compare(c, NFT_CMP_EQ, port, 2, 2);
+	verdict(c, NF_ACCEPT + 1, NULL);
+}
+
+static void host_chain(struct closing *c, const char *name, uint32_t ssh_port)
 {
 	static const char *const counted[] = {"host_dropped"};
 
-	nft_build_counter(c->b, counted[0]);
+	chain(c, name);
+	discovery_rule(c);
+	ssh_rule(c, ssh_port);
+	counters_then_drop(c, counted, 1);
+}
+
+static void host(struct closing *c)
+{
+
+	nft_build_counter(c->b, "host_dropped");
 	management_sets(c);
 	base(c, "input", NF_INET_LOCAL_IN, 0);
-	host_rule(c, NFT_META_IIFNAME, false, false);
-	host_rule(c, NFT_META_IIFNAME, false, true);
+	host_rule(c, NFT_META_IIFNAME, false);
+	host_rule(c, NFT_META_IIFNAME, true);
 	base(c, "output", NF_INET_LOCAL_OUT, 0);
-	host_rule(c, NFT_META_OIFNAME, true, false);
-	host_rule(c, NFT_META_OIFNAME, true, true);
-	chain(c, "host_closed");
-	discovery_rule(c);
-	counters_then_drop(c, counted, 1);
+	host_rule(c, NFT_META_OIFNAME, false);
+	host_rule(c, NFT_META_OIFNAME, true);
+	host_chain(c, "host_closed", 2);
+	host_chain(c, "host_closed_out", 0);
 }
 
 /* What is routed through the bridge's device. */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dpmsg.h"
 #include "text.h"
 
 #define SAMPLES_TEXT (RING_SAMPLES * 112u + 3u)
@@ -197,6 +198,12 @@ static bool is_probe(uint16_t identity)
 	return identity >= IDENTITY_PROBE_FIRST && identity <= IDENTITY_PROBE_LAST;
 }
 
+/* Made by a verification, not by a host. */
+static bool is_synthetic(const struct record *r)
+{
+	return r->domain == DP_PROBE_DOMAIN || is_probe(r->src_identity) || is_probe(r->dst_identity);
+}
+
 /* Verdict, rule and reason twice: enforced, intended. */
 static void put_decision(sqlite3_stmt *q, int i, const struct record *r)
 {
@@ -250,7 +257,7 @@ int ledger_decision(struct ledger *l, const char *instance, uint32_t worker, uin
 	put_known(q, 31, r->tls_version, r->tls_version);
 	put_known(q, 32, r->draft_verdict, r->draft_verdict);
 	put_known(q, 33, r->revoked_by, r->revoked_by);
-	put(q, 34, is_probe(r->src_identity) || is_probe(r->dst_identity));
+	put(q, 34, is_synthetic(r));
 	return step(l, q);
 }
 

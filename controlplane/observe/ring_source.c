@@ -151,7 +151,7 @@ static uint64_t dropped_now(const struct ring_counters *c)
 {
 	uint64_t sum = 0;
 
-	for (uint32_t p = 0; p < RING_PORTS_MAX; p++) {
+	for (uint32_t p = 0; p <= RING_PORT_NONE; p++) {
 		for (uint32_t r = 0; r < REASON_COUNT; r++)
 			sum += load(&c->dropped[p][r]);
 	}

@@ -9,7 +9,7 @@
 #include "ledger.h"
 #include "ring.h"
 
-#define SOURCE_PORT_NONE RING_PORTS_MAX                        /* frames not known by port */
+#define SOURCE_PORT_NONE RING_PORT_NONE                        /* frames not known by port */
 #define SOURCE_FORWARDED REASON_NONE                           /* reason 0 of the counters is never a drop */
 #define SOURCE_CELLS     ((RING_PORTS_MAX + 1) * REASON_COUNT) /* [port][reason] */
 

@@ -146,10 +146,11 @@ static void sum_cells(struct ring_source *src, uint64_t sum[SOURCE_CELLS])
 	for (uint32_t w = 0; w < src->file.n_workers; w++) {
 		const struct ring_counters *c = &ring_worker(&src->file, w)->counters;
 
-		for (uint32_t p = 0; p < RING_PORTS_MAX; p++) {
+		for (uint32_t p = 0; p <= RING_PORT_NONE; p++) {
 			for (uint32_t r = 1; r < REASON_COUNT; r++)
 				sum[p * REASON_COUNT + r] += load(&c->dropped[p][r]);
-			sum[p * REASON_COUNT + REASON_L2] += load(&c->l2[p]);
+			if (p < RING_PORTS_MAX)
+				sum[p * REASON_COUNT + REASON_L2] += load(&c->l2[p]);
 		}
 		sum[SOURCE_PORT_NONE * REASON_COUNT + SOURCE_FORWARDED] += load(&c->forwarded);
 	}

@@ -127,6 +127,7 @@ struct dp_hello {
  * the engine has; so they meet the tables in force and never a host. Records of this domain are synthetic.
  */
 #define DP_PROBE_DOMAIN 4095u
+#define DP_PROBE_PORT   0xfff0u /* the initiator's, in records; the responder's is the next */
 #define DP_PROBE_FRAME  1536u
 
 /* One frame of a probe, its bytes in the memfd that goes with DP_PROBE, one after another. */
@@ -137,6 +138,16 @@ struct dp_probe {
 	uint8_t reserved[3];
 };
 #define DP_PROBE_FRAMES 64u
+
+/* One fresh pair of hosts for each message: `from` and `to` are bound to its addresses, the frames are sent
+ * one by one, then pair and sessions are forgotten. */
+struct dp_probes {
+	uint16_t from, to; /* identity numbers */
+	uint16_t family;   /* 4 or 6 */
+	uint16_t n;        /* frames */
+	uint8_t src[16], dst[16], src_mac[6], dst_mac[6];
+	struct dp_probe frame[DP_PROBE_FRAMES];
+};
 
 struct dpmsg {
 	uint32_t abi;
@@ -155,15 +166,7 @@ struct dpmsg {
 			uint32_t what;
 			uint32_t count;
 		} dump;
-		/* One fresh pair of hosts for each message: `from` and `to` are bound to its addresses, the
-		 * frames are sent one by one, then pair and sessions are forgotten. */
-		struct {
-			uint16_t from, to; /* identity numbers */
-			uint16_t family;
-			uint16_t n;
-			uint8_t src[16], dst[16], src_mac[6], dst_mac[6];
-			struct dp_probe frame[DP_PROBE_FRAMES];
-		} probe;
+		struct dp_probes probe;
 		struct {
 			int32_t code;
 			char text[DP_TEXT];

@@ -37,6 +37,7 @@
 #define RING_ABI         2u
 #define RING_WORKERS_MAX 64u
 #define RING_PORTS_MAX   32u
+#define RING_PORT_NONE   RING_PORTS_MAX /* row of frames that came from no port: probes */
 #define RING_PORT_NAME   16u
 #define RING_SAMPLES     8u
 
@@ -66,8 +67,8 @@ struct ring_counters {
 #define X(name) uint64_t name;
 	RING_COUNTERS(X)
 #undef X
-	uint64_t dropped[RING_PORTS_MAX][REASON_COUNT]; /* by ingress port */
-	uint64_t l2[RING_PORTS_MAX];                    /* tap mode: ARP and ND frames passed on */
+	uint64_t dropped[RING_PORTS_MAX + 1][REASON_COUNT]; /* by ingress port */
+	uint64_t l2[RING_PORTS_MAX];                        /* tap mode: ARP and ND frames passed on */
 };
 
 /* A tuple that an aggregate stands for. */

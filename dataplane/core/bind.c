@@ -143,6 +143,8 @@ static bool event(struct bind_table *t, enum dp_endpoint_kind kind, const struct
 {
 	struct dp_endpoint *e = &t->event[t->event_head % BIND_EVENTS];
 
+	if (c->domain == DP_PROBE_DOMAIN)
+		return false;
 	if (t->event_head - t->event_tail == BIND_EVENTS ||
 	    (kind == DP_ENDPOINT_SPOOF &&
 	     !rate_take(&t->spoof_rate[c->port], clock.now_ns, BIND_SPOOFS_PER_S)) ||
@@ -262,7 +264,7 @@ enum reason bind_room(struct bind_table *t, const struct bind_claim *c, struct e
 static enum reason claim_free(struct bind_table *t, const struct bind_claim *c, enum dp_endpoint_kind kind,
 			      struct engine_clock clock, uint32_t *handle)
 {
-	enum reason r = bind_room(t, c, clock);
+	enum reason r = c->domain == DP_PROBE_DOMAIN ? REASON_SPOOF : bind_room(t, c, clock);
 	struct binding *b;
 
 	if (r == REASON_SPOOF)

@@ -166,6 +166,15 @@ int bind_update(struct bind_table *t, const struct dp_binding *b, uint32_t dicti
 uint32_t bind_dump(const struct bind_table *t, uint32_t *cursor, struct dp_binding *out, uint32_t max,
 		   uint64_t now_ns);
 
+/*
+ * The pair of a probe (DP_PROBE_DOMAIN): classified and static until it is forgotten. There nobody else can
+ * be: frames make no bindings and no events, and bind_update() and bind_replace() refuse the domain.
+ * 0, -ENOSPC or -EEXIST.
+ */
+int bind_probe(struct bind_table *t, const struct bind_claim *who, uint16_t identity, uint32_t dictionary,
+	       struct engine_clock clock);
+void bind_forget(struct bind_table *t, const struct bind_claim *who);
+
 /* Visit up to `budget` slots, drop the ones whose lease is over. */
 void bind_tick(struct bind_table *t, struct engine_clock clock, uint32_t budget);
 /* Next event, oldest first. */

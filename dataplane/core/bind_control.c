@@ -13,7 +13,8 @@
 
 static bool normalise(const struct dp_binding *b, uint8_t addr[16])
 {
-	if ((b->family != 4 && b->family != 6) || b->port >= ENGINE_PORTS_MAX || (b->mac[0] & 1))
+	if ((b->family != 4 && b->family != 6) || b->port >= ENGINE_PORTS_MAX || (b->mac[0] & 1) ||
+	    b->domain == DP_PROBE_DOMAIN)
 		return false;
 	memset(addr, 0, 16);
 	memcpy(addr, b->addr, b->family == 4 ? 4 : 16);
@@ -101,6 +102,25 @@ int bind_update(struct bind_table *t, const struct dp_binding *b, uint32_t dicti
 	if (b->dictionary > dictionary && !(b->flags & DP_BINDING_GONE))
 		return -ESTALE;
 	return apply(t, b, b->dictionary, clock);
+}
+
+int bind_probe(struct bind_table *t, const struct bind_claim *who, uint16_t identity, uint32_t dictionary,
+	       struct engine_clock clock)
+{
+	if (bind_lookup(t, who->domain, who->family, who->addr) != BIND_NONE)
+		return -EEXIST;
+	if (bind_room(t, who, clock) != REASON_NONE)
+		return -ENOSPC;
+	classify(bind_make(t, who, BIND_STATIC), identity, dictionary);
+	return 0;
+}
+
+void bind_forget(struct bind_table *t, const struct bind_claim *who)
+{
+	uint32_t h = bind_lookup(t, who->domain, who->family, who->addr);
+
+	if (h != BIND_NONE)
+		bind_drop(t, &t->view.slot[h]);
 }
 
 static void mark_listed(struct bind_table *t, const struct dp_binding *list, uint32_t n)

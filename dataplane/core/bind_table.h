@@ -28,8 +28,8 @@ struct bind_table {
 	uint32_t *free_slot;
 	uint32_t n_free;
 	uint32_t cursor; /* of bind_tick() */
-	uint32_t per_port[ENGINE_PORTS_MAX];
-	uint32_t event_rate[ENGINE_PORTS_MAX], spoof_rate[ENGINE_PORTS_MAX];
+	uint32_t per_port[ENGINE_PORTS_ALL];
+	uint32_t event_rate[ENGINE_PORTS_ALL], spoof_rate[ENGINE_PORTS_ALL];
 	uint64_t events_lost;
 	uint32_t event_head, event_tail; /* free-running */
 	struct dp_endpoint event[BIND_EVENTS];

@@ -38,14 +38,15 @@ static void take_fate(struct frame *f, const struct guard_fate *fate)
 /* What a guard lets through also needs a port that is up and wide enough. */
 static void only_open_ways(const struct engine *e, const struct packet *p, struct frame *f)
 {
-	uint32_t wanted = f->act == FRAME_FLOOD ? f->flood_ports : UINT32_C(1) << f->out_port, open;
 	enum reason why = REASON_NO_PORT;
 
 	if (f->act == FRAME_DROP)
 		return;
-	open = ends_open(e, wanted, p, f, &why);
-	f->flood_ports &= open;
-	if (open)
+	if (f->act == FRAME_FORWARD)
+		why = ends_way(e, f->out_port, p, f);
+	else if ((f->flood_ports = ends_open(e, f->flood_ports, p, f, &why)))
+		why = REASON_NONE;
+	if (why == REASON_NONE)
 		return;
 	f->act = FRAME_DROP;
 	f->reason = (uint8_t)why;
@@ -278,7 +279,8 @@ static void step_lanes(struct engine *e, uint32_t n)
 
 static void count_dropped(struct engine *e, const struct frame *frames, uint32_t n)
 {
-	uint64_t *dropped = e->recorder.count->dropped[e->port];
+	uint32_t row = e->port < ENGINE_PORTS_MAX ? e->port : RING_PORT_NONE;
+	uint64_t *dropped = e->recorder.count->dropped[row];
 
 	for (uint32_t i = 0; i < n; i++)
 		if (frames[i].act == FRAME_DROP)
@@ -301,12 +303,17 @@ static void burst(struct engine *e, struct frame *frames, uint32_t n)
 	count_dropped(e, frames, n);
 }
 
+void burst_run(struct engine *e, uint16_t port, struct frame *frames, uint32_t n)
+{
+	e->port = port;
+	for (uint32_t done = 0; done < n; done += ENGINE_BURST)
+		burst(e, frames + done, n - done < ENGINE_BURST ? n - done : ENGINE_BURST);
+}
+
 void engine_burst(struct engine *e, uint32_t port, struct frame *frames, uint32_t n,
 		  struct engine_clock clock)
 {
 	engine_set_time(e, clock);
-	e->port = (uint16_t)(port < e->config.n_ports ? port : e->config.n_ports - 1);
-	for (uint32_t done = 0; done < n; done += ENGINE_BURST)
-		burst(e, frames + done, n - done < ENGINE_BURST ? n - done : ENGINE_BURST);
+	burst_run(e, (uint16_t)(port < e->config.n_ports ? port : e->config.n_ports - 1), frames, n);
 	engine_show_gauges(e);
 }

@@ -77,8 +77,7 @@ static bool fits(const struct engine *e, uint16_t out, const struct packet *p, c
 	return f->wire_len - p->l3 <= e->room[out];
 }
 
-static enum reason check_port(const struct engine *e, uint16_t out, const struct packet *p,
-			      const struct frame *f)
+enum reason ends_way(const struct engine *e, uint16_t out, const struct packet *p, const struct frame *f)
 {
 	if (fits(e, out, p, f))
 		return REASON_NONE;
@@ -92,7 +91,7 @@ uint32_t ends_open(const struct engine *e, uint32_t ports, const struct packet *
 
 	for (; ports; ports &= ports - 1) {
 		uint16_t out = (uint16_t)__builtin_ctz(ports);
-		enum reason reason = check_port(e, out, p, f);
+		enum reason reason = ends_way(e, out, p, f);
 
 		if (reason == REASON_NONE)
 			open |= UINT32_C(1) << out;
@@ -127,7 +126,7 @@ enum reason ends_route(struct engine *e, const struct packet *p, struct frame *f
 	if (reason != REASON_NONE)
 		return reason;
 	f->out_port = bind_at(e->bound, handle)->port;
-	return check_port(e, f->out_port, p, f);
+	return ends_way(e, f->out_port, p, f);
 }
 
 enum reason ends_admit(struct engine *e, const struct packet *p, uint32_t *src)

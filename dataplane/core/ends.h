@@ -32,6 +32,8 @@ struct end ends_responder(const struct engine *e, const struct packet *p);
 
 /* May this frame come from here? *src is the sender's binding, BIND_NONE in tap mode. */
 enum reason ends_admit(struct engine *e, const struct packet *p, uint32_t *src);
+/* Is this port up and wide enough? */
+enum reason ends_way(const struct engine *e, uint16_t out, const struct packet *p, const struct frame *f);
 /* Of these ports, the ones that are up and wide enough; *why says what is wrong with the last of the others.
  */
 uint32_t ends_open(const struct engine *e, uint32_t ports, const struct packet *p, const struct frame *f,

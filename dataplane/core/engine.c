@@ -118,6 +118,8 @@ struct engine *engine_create(const struct engine_config *config, const struct ri
 	e->key = siphash_key(config->hash_key);
 	for (uint32_t i = 0; i < config->n_ports; i++)
 		engine_port_state(e, i, true);
+	for (uint32_t i = ENGINE_PROBE_PORT; i < ENGINE_PORTS_ALL; i++)
+		e->room[i] = DP_PROBE_FRAME;
 	state_timeouts(&config->timeouts, e->timeout_ms);
 	match_view_init(&e->match, NULL, 0);
 	*error = build(e, ring, &memory);

@@ -24,6 +24,9 @@
 #define ENGINE_PORTS_MAX RING_PORTS_MAX
 #define ENGINE_BURST     64u
 #define ENGINE_VLANS_MAX 64u /* per trunk */
+/* Behind the ports of the world, two that only the engine has: the probe's initiator and responder. */
+#define ENGINE_PROBE_PORT ENGINE_PORTS_MAX
+#define ENGINE_PORTS_ALL  (ENGINE_PORTS_MAX + 2)
 
 enum engine_role { ENGINE_ACCESS, ENGINE_TRUNK };
 enum engine_side { ENGINE_INSIDE, ENGINE_OUTSIDE };
@@ -110,6 +113,16 @@ void engine_sent(struct engine *e, uint32_t in_port, uint32_t forwarded, uint32_
 /* Frames of our own (resets, rejects): copies into the caller's buffer (`len` = room in, length out), sets
  * out_port and domain. False: no more. */
 bool engine_originated(struct engine *e, struct frame *f);
+/*
+ * Live verification: the frames of `p`, whose bytes lie one after another in `bytes`, go one by one the way
+ * of all frames, in DP_PROBE_DOMAIN between the two probe ports; `forwarded` of each says whether it came out
+ * at the other side. No port of the world is in that domain and no frame of the world can get into it, so
+ * probes meet the tables in force and no host. Both laws count them. Afterwards pair and sessions are gone.
+ * At most DP_PROBE_FRAMES slow packets of work. 0, or nothing was run: -EINVAL (probe_check.h), -ESTALE (an
+ * identity that the image does not know), -ENOSPC (no room for two bindings), -ENOTSUP (tap mode).
+ */
+int engine_probe(struct engine *e, struct dp_probes *p, const uint8_t *bytes, size_t size,
+		 struct engine_clock clock);
 /* Ageing, revocation of idle sessions, binding leases. Bounded by `budget` table slots. */
 void engine_tick(struct engine *e, struct engine_clock clock, uint32_t budget);
 /* Next endpoint event, oldest first. */

@@ -51,6 +51,8 @@ const char *guard_init(struct guard *g, const struct engine_port *ports, uint32_
 	if (n_ports > ENGINE_PORTS_MAX)
 		return "too many ports";
 	g->n_ports = n_ports;
+	for (uint32_t i = ENGINE_PROBE_PORT; i < ENGINE_PORTS_ALL; i++)
+		g->port[i].vlan = DP_PROBE_DOMAIN;
 	for (uint32_t i = 0; i < n_ports && error == NULL; i++) {
 		g->port[i] = ports[i];
 		error = init_port(g, i);
@@ -67,7 +69,7 @@ enum reason guard_domain(const struct guard *g, uint16_t port, struct packet *p)
 		return in->vlan != 0 ? REASON_NONE : REASON_VLAN;
 	}
 	p->key.domain = p->vlan;
-	return g->tagged[p->vlan] >> port & 1 ? REASON_NONE : REASON_VLAN;
+	return port < ENGINE_PORTS_MAX && (g->tagged[p->vlan] >> port & 1) ? REASON_NONE : REASON_VLAN;
 }
 
 static struct guard_fate refuse(enum reason reason)

@@ -27,11 +27,11 @@
 #define GUARD_GROUP_PER_S 1000u /* per endpoint: multicast that policy allows */
 
 struct guard {
-	struct engine_port port[ENGINE_PORTS_MAX];
+	struct engine_port port[ENGINE_PORTS_ALL];
 	uint32_t n_ports;
 	uint32_t members[GUARD_VLANS]; /* ports of a domain, bit per port */
 	uint32_t tagged[GUARD_VLANS];  /* trunks that take this tag */
-	uint32_t probe_rate[ENGINE_PORTS_MAX];
+	uint32_t probe_rate[ENGINE_PORTS_ALL];
 };
 
 struct guard_fate {
@@ -55,8 +55,8 @@ enum reason guard_admit(struct bind_table *t, uint16_t port, const struct packet
 /* Multicast that policy allowed: may this endpoint send one more now? Else it is dropped `multicast`. */
 bool guard_group(struct bind_table *t, uint32_t src, uint64_t now_ns);
 
-/* Ports of a domain but `in_port`. */
+/* Ports of a domain but `in_port`. The domain of probes has none, whatever bit its ports would be. */
 static inline uint32_t guard_members(const struct guard *g, uint16_t domain, uint16_t in_port)
 {
-	return g->members[domain & (GUARD_VLANS - 1)] & ~(UINT32_C(1) << in_port);
+	return g->members[domain & (GUARD_VLANS - 1)] & ~(UINT32_C(1) << (in_port & 31));
 }

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "engine.h"
 #include "rate.h"
 
 static bool allowed(struct originate *o, const struct siphash_key *key, const struct packet_key *k,
@@ -23,7 +24,8 @@ static void push(struct originate *o, const struct packet *p, const struct frame
 {
 	struct originate_frame *own = &o->frame[o->head & (ORIGINATE_QUEUE - 1)];
 
-	if (o->head - o->tail == ORIGINATE_QUEUE)
+	/* A probe is not answered: there is nobody, and no way to them. */
+	if (o->head - o->tail == ORIGINATE_QUEUE || out_port >= ENGINE_PORTS_MAX)
 		return;
 	own->len = reject_build(p, f, own->bytes, sizeof(own->bytes));
 	if (!own->len)

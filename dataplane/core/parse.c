@@ -277,6 +277,8 @@ static enum reason tagged(struct packet *p, const struct bytes *b, uint16_t *typ
 	p->flags |= PACKET_TAGGED;
 	p->tag_len = TAG;
 	p->vlan = parse_be16(b->data + ETH_HEADER) & VID_MASK;
+	if (unlikely(p->vlan == VID_MASK)) /* no tag that may be on a wire, and the domain of probes */
+		return REASON_VLAN;
 	p->key.domain = p->vlan;
 	p->l3 = ETH_HEADER + TAG;
 	*type = parse_be16(b->data + ETH_HEADER + 2);

@@ -274,6 +274,14 @@ static void set_ports(struct record *record, const struct packet *p)
 	record->dport = reply ? (uint16_t)(p->icmp_type << 8 | p->icmp_code) : p->key.dport;
 }
 
+/* What a port is called outside. */
+static uint16_t port_number(uint16_t port)
+{
+	if (port < ENGINE_PROBE_PORT || port >= ENGINE_PORTS_ALL)
+		return port;
+	return (uint16_t)(DP_PROBE_PORT + port - ENGINE_PROBE_PORT);
+}
+
 static struct record refusal_record(const struct recorder *r, const struct recorder_refusal *what)
 {
 	const struct packet *p = what->packet;
@@ -288,8 +296,8 @@ static struct record refusal_record(const struct recorder *r, const struct recor
 		.domain = p->key.domain,
 		.src_identity = what->src_identity,
 		.dst_identity = what->dst_identity,
-		.in_port = what->in_port,
-		.out_port = what->out_port,
+		.in_port = port_number(what->in_port),
+		.out_port = port_number(what->out_port),
 		.generation = what->generation,
 	};
 
@@ -334,8 +342,8 @@ static struct record session_record(const struct recorder *r, const struct flow 
 		.domain = f->key.domain,
 		.src_identity = c->src_identity,
 		.dst_identity = c->dst_identity,
-		.in_port = c->in_port,
-		.out_port = c->out_port,
+		.in_port = port_number(c->in_port),
+		.out_port = port_number(c->out_port),
 		.generation = c->generation,
 		.rule = c->rule,
 		.intended_rule = c->intended_rule,

@@ -42,7 +42,7 @@ struct engine {
 	uint32_t removals; /* sessions removed in this burst: indexes found before must be found again */
 	uint32_t inserts;
 	uint32_t timeout_ms[STATE_COUNT];
-	uint16_t room[ENGINE_PORTS_MAX]; /* what a port takes now behind the Ethernet header; down: nothing */
+	uint16_t room[ENGINE_PORTS_ALL]; /* what a port takes now behind the Ethernet header; down: nothing */
 	struct match_view match;
 	struct flow_table flows;
 	struct bind_table *bindings; /* NULL: tap mode without */
@@ -82,6 +82,9 @@ static inline const struct packet *lane_packet(const struct engine *e, uint32_t 
 {
 	return &e->packet[e->lane[k].frame];
 }
+
+/* Frames from any port, those of probes too; the time is set. */
+void burst_run(struct engine *e, uint16_t port, struct frame *frames, uint32_t n);
 
 /* The session of lane k, whatever it takes: looks it up again, ends an expired one, decides again, opens a
  * new one. FLOW_NONE: the frame is refused, its reason set. */

@@ -126,9 +126,15 @@ static bool on_deny_all(struct ctl *c, struct exchange *x)
 	return true;
 }
 
+static bool on_probe(struct ctl *c, struct exchange *x)
+{
+	x->answer->probe = x->request->probe;
+	return publish_probe(c->world.publisher, x->fd, &x->answer->probe, &x->why);
+}
+
 static bool (*const requests[])(struct ctl *c, struct exchange *x) = {
 	[DP_HELLO] = on_hello, [DP_PREPARE] = on_prepare, [DP_PUBLISH] = on_publish,   [DP_BIND] = on_bind,
-	[DP_DUMP] = on_dump,   [DP_PING] = on_ping,       [DP_DENY_ALL] = on_deny_all,
+	[DP_DUMP] = on_dump,   [DP_PING] = on_ping,       [DP_DENY_ALL] = on_deny_all, [DP_PROBE] = on_probe,
 };
 #define N_REQUESTS (sizeof(requests) / sizeof(requests[0]))
 

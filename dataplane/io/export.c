@@ -88,7 +88,7 @@ static int on_stats(const char *command, const char *parameters, struct rte_tel_
 #define X(name) rte_tel_data_add_dict_uint(d, #name, counter_at(offsetof(struct ring_counters, name)));
 	RING_COUNTERS(X)
 #undef X
-	return rte_tel_data_add_dict_container(d, "dropped", drops(0, exported->ports->n - 1), 0);
+	return rte_tel_data_add_dict_container(d, "dropped", drops(0, RING_PORT_NONE), 0);
 }
 
 static int on_info(const char *command, const char *parameters, struct rte_tel_data *d)

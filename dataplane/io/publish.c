@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "image_check.h"
+#include "probe_check.h"
 #include "snapshot.h"
 
 #define SNAPSHOT_BYTES_MAX                                                                                   \
@@ -158,6 +159,39 @@ bool publish_bind(struct publisher *p, const struct dp_binding *bindings, uint32
 		p->stuck = true;
 	return code ? refuse(why, -code, "%u of %u bindings were taken: %s", o.bind.n, n, strerror(-code))
 		    : true;
+}
+
+static const char *probe_error(int code)
+{
+	switch (code) {
+	case -ESTALE:
+		return "probe: an identity that the image in force does not know";
+	case -ENOSPC:
+		return "probe: no room for two bindings";
+	case -ENOTSUP:
+		return "probe: not in tap mode";
+	}
+	return strerror(-code);
+}
+
+bool publish_probe(struct publisher *p, int fd, struct dp_probes *probes, struct refusal *why)
+{
+	struct blob frames;
+
+	if (!take_sealed(&frames, "probe", fd, DP_PROBE_FRAMES * DP_PROBE_FRAME, why))
+		return false;
+	const char *wrong = probe_check(probes, frames.size);
+	bool ok = wrong ? refuse(why, EINVAL, "%s", wrong) : true;
+	if (ok) {
+		struct order o = {.kind = ORDER_PROBE, .probe = {probes, frames.bytes, frames.size}};
+		int code = worker_order(p->worker, &o);
+
+		p->stuck |= code == -ETIMEDOUT;
+		ok = code ? refuse(why, -code, "%s", probe_error(code)) : true;
+	}
+	if (!p->stuck) /* else the worker may still be reading it */
+		blob_free(&frames);
+	return ok;
 }
 
 void publish_forget_prepared(struct publisher *p)

@@ -36,6 +36,8 @@ bool publish_prepare(struct publisher *p, int fd, struct refusal *why);
 bool publish_commit(struct publisher *p, int fd, uint32_t generation, struct refusal *why);
 bool publish_deny_all(struct publisher *p, struct refusal *why);
 bool publish_bind(struct publisher *p, const struct dp_binding *bindings, uint32_t n, struct refusal *why);
+/* Probes through the live engine: `probes` is filled with what came out. */
+bool publish_probe(struct publisher *p, int fd, struct dp_probes *probes, struct refusal *why);
 /* Nobody will commit it any more. */
 void publish_forget_prepared(struct publisher *p);
 

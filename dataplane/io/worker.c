@@ -146,6 +146,12 @@ static bool do_port(struct worker *w, struct order *o, struct engine_clock now)
 	return true;
 }
 
+static bool do_probe(struct worker *w, struct order *o, struct engine_clock now)
+{
+	o->result = engine_probe(w->engine, o->probe.probes, o->probe.bytes, o->probe.size, now);
+	return true;
+}
+
 static bool do_stop(struct worker *w, struct order *o, struct engine_clock now)
 {
 	engine_close_sessions(w->engine, now, RECORD_END_SHUTDOWN);
@@ -155,8 +161,8 @@ static bool do_stop(struct worker *w, struct order *o, struct engine_clock now)
 
 /* True when the order is finished. */
 static bool (*const doers[ORDER_KINDS])(struct worker *w, struct order *o, struct engine_clock now) = {
-	[ORDER_PUBLISH] = do_publish, [ORDER_BIND] = do_bind, [ORDER_DUMP] = do_dump,
-	[ORDER_PORT] = do_port,       [ORDER_STOP] = do_stop,
+	[ORDER_PUBLISH] = do_publish, [ORDER_BIND] = do_bind,   [ORDER_DUMP] = do_dump,
+	[ORDER_PORT] = do_port,       [ORDER_PROBE] = do_probe, [ORDER_STOP] = do_stop,
 };
 
 /* One step of one order a turn. */

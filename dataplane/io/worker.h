@@ -18,7 +18,7 @@
 #include "engine.h"
 #include "port.h"
 
-enum order_kind { ORDER_PUBLISH, ORDER_BIND, ORDER_DUMP, ORDER_PORT, ORDER_STOP, ORDER_KINDS };
+enum order_kind { ORDER_PUBLISH, ORDER_BIND, ORDER_DUMP, ORDER_PORT, ORDER_PROBE, ORDER_STOP, ORDER_KINDS };
 
 /* One order. The control thread owns it again once `done` is set. */
 struct order {
@@ -45,6 +45,11 @@ struct order {
 			uint32_t index;
 			bool up;
 		} port;
+		struct {
+			struct dp_probes *probes; /* `forwarded` of each frame is filled in */
+			const uint8_t *bytes;
+			size_t size;
+		} probe;
 	};
 };
 

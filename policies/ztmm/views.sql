@@ -8,8 +8,9 @@
 -- `stratum` the segment the row speaks of ('' none). A measure's value is sum(numerator) / sum(denominator), its sample
 -- is sum(denominator); no denominator, no value.
 
--- Natural flows: sessions opened and packets refused by policy, repeats with their exact count. Left out: probes, and
--- packets without a session (no rule was asked about them).
+-- Natural flows: sessions opened and packets refused by policy, repeats with their exact count. Left out: probes
+-- (live verification runs in domain 4095, where no host can be), and packets without a session (no rule was asked
+-- about them).
 CREATE TEMP VIEW flow AS
 SELECT time_ns, generation, src, dst, src_identity, dst_identity, proto, dport, verdict, intended, rule, reason,
 	1 AS count
@@ -19,4 +20,5 @@ UNION ALL
 SELECT last_ns, generation, src, samples ->> '$[0].dst', src_identity, dst_identity, samples ->> '$[0].proto',
 	samples ->> '$[0].dport', verdict, intended, rule, reason, count
 FROM aggregate
-WHERE src_identity NOT BETWEEN 8 AND 15 AND dst_identity NOT BETWEEN 8 AND 15 AND reason <> 'no-session';
+WHERE domain <> 4095 AND src_identity NOT BETWEEN 8 AND 15 AND dst_identity NOT BETWEEN 8 AND 15
+	AND reason <> 'no-session';

@@ -86,7 +86,7 @@ static void check_laws(const struct life *l)
 	const struct ring_counters *c = &ring_worker(&l->ring, 0)->counters;
 	uint64_t dropped = 0;
 
-	for (uint32_t port = 0; port < RING_PORTS_MAX; port++)
+	for (uint32_t port = 0; port <= RING_PORT_NONE; port++)
 		for (uint32_t reason = 0; reason < REASON_COUNT; reason++)
 			dropped += c->dropped[port][reason];
 	must(c->frames_in == c->forwarded + dropped);

@@ -3,21 +3,14 @@
 
 import os
 import pathlib
-import pwd
 import signal
 import subprocess
 
 import tap
+from traces import traces
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = os.environ['CORDON_BUILD']
-
-
-def traces():
-    spaces = {line.split()[0] for line in subprocess.run(['ip', 'netns'], capture_output=True, text=True).stdout.splitlines()}
-    dirs = {str(p) for p in pathlib.Path('/run').glob('cordon-*')}
-    users = {u.pw_name for u in pwd.getpwall() if u.pw_name.startswith('cordon')}
-    return spaces, dirs, users
 
 
 def start(*args):

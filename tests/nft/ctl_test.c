@@ -5,7 +5,6 @@
  * namespace of the test's own.
  */
 #include <errno.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,265 +12,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "../unit/io/daemon_rig.h"
 #include "../unit/io/good_files.h"
 #include "compile.h"
-#include "mkimage.h"
-#include "nftmodel.h"
+#include "process.h"
 #include "ring.h"
 #include "space.h"
 #include "to_nft.h"
-
-#define GENERATION 5u
-#define WAIT_MS    20000
-#define UDP        17
-#define ICMP       1
-
-/* Two hosts, 10.0.0.1 behind port a and 10.0.0.2 behind port b, in namespaces that two processes hold. */
-static pid_t hosts[2];
-
-static const char *const arguments[] = {"--plane",  "forward",
-					"--bridge", "br0",
-					"--clock",  "trusted",
-					"--port",   "name=a,device=va0,role=access,vlan=10,side=inside",
-					"--port",   "name=b,device=vb0,role=access,vlan=10,side=inside",
-					NULL};
-
-struct fixture {
-	struct rig rig;
-	struct image_header *image;
-	struct nft_program *program;
-	struct snapshot_header *bindings;
-	size_t program_size, bindings_size;
-};
-
-/* --- the world ------------------------------------------------------------------------------------------ */
-
-static pid_t hold_namespace(void)
-{
-	int ready[2];
-	char byte;
-
-	assert_int_equal(pipe(ready), 0);
-	pid_t pid = fork();
-	if (!pid) {
-		byte = unshare(CLONE_NEWNET) != 0;
-		_exit(write(ready[1], &byte, 1) != 1 || byte ? 1 : pause());
-	}
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	assert_int_equal(byte, 0);
-	close(ready[0]);
-	close(ready[1]);
-	return pid;
-}
-
-static void make_host(unsigned i, const char *device)
-{
-	hosts[i] = hold_namespace();
-	assert_true(space_run("ip link set %s netns %d name eth0 address 02:00:00:00:00:%02x", device,
-			      hosts[i], i + 1));
-	assert_true(
-		space_run("nsenter -n -t %d sh -c 'ip addr add 10.0.0.%u/24 dev eth0; ip link set eth0 up'",
-			  hosts[i], i + 1));
-}
-
-static int setup_world(void **state)
-{
-	space_new();
-	space_bridge();
-	make_host(0, "va1");
-	make_host(1, "vb1");
-	assert_true(space_run("ip link set lo up; sysctl -wq net.bridge.bridge-nf-call-iptables=1 "
-			      "net.bridge.bridge-nf-call-ip6tables=1"));
-	return 0;
-}
-
-static int teardown_world(void **state)
-{
-	for (unsigned i = 0; i < 2; i++)
-		if (hosts[i] > 0 && !kill(hosts[i], SIGKILL))
-			waitpid(hosts[i], NULL, 0);
-	return 0;
-}
-
-/* Whether a ping of the first host to the second is answered. */
-static bool ping(void)
-{
-	return space_run("nsenter -n -t %d ping -c 1 -W 1 10.0.0.2 >/dev/null", hosts[0]);
-}
-
-static bool until(bool (*holds)(struct fixture *f, int fd), struct fixture *f, int fd)
-{
-	for (int i = 0; i < WAIT_MS / 100; i++) {
-		if (holds(f, fd))
-			return true;
-		nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
-	}
-	return false;
-}
-
-static struct image_header *image_of(uint8_t proto, int64_t closes_utc)
-{
-	const struct mkimage_cell cell = {16, 16, service_key_make(proto, 0), service_key_make(proto + 1, 0),
-					  mkimage_allow(1)};
-	const struct mkimage_prefix prefix[] = {{10u << 24, 16, PREFIX_FINAL},
-						{11u << 24, IDENTITY_UNKNOWN, 0}};
-	const struct mkimage m = {
-		.cell = &cell, .n_cells = 1, .prefix = prefix, .n_prefixes = 2, .closes_utc = closes_utc};
-	struct image_header *image = mkimage(&m);
-
-	assert_non_null(image);
-	return image;
-}
-
-static struct nft_box box(void)
-{
-	struct nft_box b = space_box();
-
-	b.port[0].vlan = b.port[1].vlan = 10;
-	return b;
-}
-
-/* A policy under which the hosts may speak this protocol, until `closes_utc` (0: for ever). */
-static void make_policy(struct fixture *f, uint8_t proto, int64_t closes_utc)
-{
-	const struct nft_box b = box();
-	char error[256];
-
-	free(f->image);
-	free(f->program);
-	free(f->bindings);
-	f->image = image_of(proto, closes_utc);
-	f->program = NULL;
-	if (compile_nft(f->image, &b, &NFT_LIMITS_DEFAULT, &f->program, &f->program_size, error,
-			sizeof(error)) != COMPILE_OK)
-		fail_msg("%s", error);
-	f->bindings = good_snapshot(f->image, GENERATION, 2, &f->bindings_size);
-}
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	rig_init(&f->rig);
-	f->rig.socket = "nft.sock";
-	f->rig.bare = true;
-	make_policy(f, ICMP, 0);
-	rig_start(&f->rig, arguments);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	int code = rig_end(&f->rig, SIGTERM);
-
-	rig_fini(&f->rig);
-	free(f->image);
-	free(f->program);
-	free(f->bindings);
-	free(f);
-	space_run("nft delete table bridge cordon; nft delete table inet cordon; nft delete table netdev "
-		  "cordon 2>/dev/null; for p in a b; do ip link set v${p}0 up; done");
-	return code; /* a sanitizer's complaint fails the test */
-}
-
-/* --- what cordond does ---------------------------------------------------------------------------------- */
-
-static struct dpmsg ask_with(int fd, enum dpmsg_type type, uint32_t generation, const void *bytes,
-			     size_t size, bool sealed)
-{
-	struct dpmsg request = rig_request(type);
-	int memfd = bytes ? rig_memfd(bytes, size, sealed) : -1;
-
-	request.publish.generation = generation;
-	struct dpmsg answer = rig_ask(fd, request, memfd, NULL);
-	if (memfd >= 0)
-		close(memfd);
-	return answer;
-}
-
-static struct dpmsg prepare(const struct fixture *f, int fd)
-{
-	return ask_with(fd, DP_PREPARE, GENERATION, f->program, f->program_size, true);
-}
-
-static struct dpmsg publish(const struct fixture *f, int fd)
-{
-	return ask_with(fd, DP_PUBLISH, GENERATION, f->bindings, f->bindings_size, true);
-}
-
-static void expect_ok(struct dpmsg answer)
-{
-	if (answer.type != DP_OK)
-		fail_msg("got type %u: '%s'", answer.type, answer.type == DP_ERROR ? answer.error.text : "");
-}
-
-static void put_in_force(const struct fixture *f, int fd)
-{
-	expect_ok(prepare(f, fd));
-	expect_ok(publish(f, fd));
-}
-
-static struct dp_hello hello_of(int fd)
-{
-	struct dpmsg answer = rig_ask(fd, rig_request(DP_PING), -1, NULL);
-
-	expect_ok(answer);
-	return answer.hello;
-}
-
-static void *dump(int fd, enum dp_dump what, size_t *size)
-{
-	struct dpmsg request = rig_request(DP_DUMP);
-	struct stat st;
-	int memfd = -1;
-
-	request.dump.what = what;
-	expect_ok(rig_ask(fd, request, -1, &memfd));
-	*size = 0;
-	if (memfd < 0)
-		return NULL;
-	assert_int_equal(fstat(memfd, &st), 0);
-	*size = (size_t)st.st_size;
-	void *bytes = malloc(*size + 1);
-	assert_int_equal(pread(memfd, bytes, *size, 0), *size);
-	close(memfd);
-	return bytes;
-}
-
-static void expect_error(struct dpmsg answer, int code, const char *word)
-{
-	assert_int_equal(answer.type, DP_ERROR);
-	if (answer.error.code != code || !strstr(answer.error.text, word))
-		fail_msg("got %d '%s', not %d '%s'", answer.error.code, answer.error.text, code, word);
-}
-
-/* What the kernel has is the program with these bindings, element by element. */
-static void expect_held(const struct fixture *f, int fd, uint32_t model, const struct dp_binding *b, size_t n)
-{
-	char text[256] = "";
-	size_t size;
-	struct nft_program *want = nft_with_bindings(f->program, model, b, n, &size, text, sizeof(text));
-	struct nft_program *got = dump(fd, DP_DUMP_IMAGE, &size);
-
-	assert_non_null(want);
-	assert_non_null(got);
-	assert_null(nft_program_check(got, size));
-	if (nft_differ(want, 0, got, 0, text, sizeof(text)))
-		fail_msg("%s", text);
-	free(want);
-	free(got);
-}
 
 /* --- requests ------------------------------------------------------------------------------------------- */
 
@@ -428,7 +179,7 @@ static void test_refused_publish(void **state)
 static void test_another_box(void **state)
 {
 	struct fixture *f = *state;
-	struct nft_box b = box();
+	struct nft_box b = process_box();
 	int fd = rig_connect(&f->rig);
 	struct nft_program *p;
 	char error[256];
@@ -439,7 +190,7 @@ static void test_another_box(void **state)
 			 COMPILE_OK);
 	expect_error(ask_with(fd, DP_PREPARE, 6, p, size, true), EINVAL, "other ports");
 	free(p);
-	b = box();
+	b = process_box();
 	strcpy(b.bridge, "br1");
 	assert_int_equal(compile_nft(f->image, &b, &NFT_LIMITS_DEFAULT, &p, &size, error, sizeof(error)),
 			 COMPILE_OK);
@@ -519,6 +270,98 @@ static void test_second_connection(void **state)
 	close(first);
 }
 
+/* --- probes --------------------------------------------------------------------------------------------- */
+
+#define PING_SIZE 42u
+
+/* An echo request between two hosts that only the probe has; the kernel checks sums, so it has them. */
+static void put_ping(uint8_t out[PING_SIZE])
+{
+	static const uint8_t frame[PING_SIZE] = {
+		2,    0, 0,    0,    9, 2, 2, 0, 0,  0, 9, 1, 8,  0,                    /* Ethernet */
+		0x45, 0, 0,    28,   0, 1, 0, 0, 64, 1, 0, 0, 10, 9, 0, 1, 10, 9, 0, 2, /* IPv4 */
+		8,    0, 0xf7, 0xfd, 0, 1, 0, 1,                                        /* ICMP */
+	};
+	uint32_t sum = 0;
+
+	memcpy(out, frame, PING_SIZE);
+	for (int i = 14; i < 34; i += 2)
+		sum += (uint32_t)out[i] << 8 | out[i + 1];
+	sum = ~(sum + (sum >> 16));
+	out[24] = (uint8_t)(sum >> 8);
+	out[25] = (uint8_t)sum;
+}
+
+static struct dpmsg probe(int fd, uint16_t from, uint16_t to)
+{
+	struct dpmsg request = rig_request(DP_PROBE);
+	uint8_t frame[PING_SIZE];
+
+	put_ping(frame);
+	request.probe.family = 4;
+	request.probe.from = from;
+	request.probe.to = to;
+	request.probe.n = 1;
+	request.probe.frame[0].len = PING_SIZE;
+	memcpy(request.probe.src, frame + 26, 4);
+	memcpy(request.probe.dst, frame + 30, 4);
+	memcpy(request.probe.src_mac, frame + 6, 6);
+	memcpy(request.probe.dst_mac, frame, 6);
+	int memfd = rig_memfd(frame, PING_SIZE, true);
+	struct dpmsg answer = rig_ask(fd, request, memfd, NULL);
+	close(memfd);
+	return answer;
+}
+
+/* A probe meets the tables in force, both ways, and leaves nothing behind. */
+static void test_probe(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+
+	expect_error(probe(fd, 16, 16), ENOENT, "no generation");
+	put_in_force(f, fd);
+	struct dpmsg answer = probe(fd, 16, 16);
+	expect_ok(answer);
+	assert_int_equal(answer.probe.frame[0].forwarded, 1);
+	answer = probe(fd, 16, 17);
+	expect_ok(answer);
+	assert_int_equal(answer.probe.frame[0].forwarded, 0);
+	expect_held(f, fd, 0, snapshot_bindings(f->bindings), 2);
+	assert_string_equal(space_output("conntrack -L -w 4095 2>/dev/null"), "");
+
+	make_policy(f, UDP, 0);
+	put_in_force(f, fd);
+	answer = probe(fd, 16, 16);
+	expect_ok(answer);
+	assert_int_equal(answer.probe.frame[0].forwarded, 0);
+	close(fd);
+	fd = rig_connect(&f->rig);
+	assert_false(space_run("ip link show cordonp0 2>/dev/null"));
+	close(fd);
+}
+
+/* Without a session and a frame a lease ends; the kernel forgets the host, and cordond is told. */
+static void test_lease(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+	struct dp_binding b = snapshot_bindings(f->bindings)[1];
+	struct dpmsg m;
+
+	put_in_force(f, fd);
+	b.addr[3] = 77;
+	b.lease_s = 1;
+	bind_one(fd, b, false);
+	do
+		assert_true(rig_receive(fd, &m, NULL));
+	while (m.type != DP_ENDPOINTS || m.endpoints[0].kind != DP_ENDPOINT_GONE);
+	assert_int_equal(m.endpoints[0].addr[3], 77);
+	assert_int_equal(m.endpoints[0].domain, 10);
+	expect_held(f, fd, 0, snapshot_bindings(f->bindings), 2);
+	close(fd);
+}
+
 /* --- without being asked -------------------------------------------------------------------------------- */
 
 /* Killed and started again: what passed passes, what was denied is denied, and it can be replaced. */
@@ -535,7 +378,7 @@ static void test_killed(void **state)
 	rig_end(&f->rig, SIGKILL);
 	close(fd);
 	assert_true(ping());
-	rig_start(&f->rig, arguments);
+	rig_start(&f->rig, process_arguments);
 	fd = rig_connect(&f->rig);
 	assert_int_equal(hello_of(fd).generation, GENERATION);
 	assert_true(ping());
@@ -563,10 +406,10 @@ static void test_killed(void **state)
 static void test_killed_then_other_ports(void **state)
 {
 	struct fixture *f = *state;
-	const char *other[sizeof(arguments) / sizeof(arguments[0])];
+	const char *other[PROCESS_ARGUMENTS];
 	int fd = rig_connect(&f->rig);
 
-	memcpy(other, arguments, sizeof(arguments));
+	memcpy(other, process_arguments, sizeof(process_arguments));
 	other[9] = "name=b,device=vz0,role=access,vlan=10,side=inside";
 	put_in_force(f, fd);
 	assert_true(ping());
@@ -682,7 +525,7 @@ static void test_second_process(void **state)
 	struct rig second = f->rig;
 
 	second.errors = -1;
-	rig_start(&second, arguments);
+	rig_start(&second, process_arguments);
 	assert_int_equal(rig_end(&second, 0), 6);
 	assert_true(rig_said(&second, "only one instance"));
 	close(second.errors);
@@ -692,7 +535,7 @@ static void test_second_process(void **state)
 
 int main(int argc, char *argv[])
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, process_setup, process_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_hello),
 		T(test_publish),
@@ -703,6 +546,8 @@ int main(int argc, char *argv[])
 		T(test_refused_requests),
 		T(test_malformed),
 		T(test_second_connection),
+		T(test_probe),
+		T(test_lease),
 		T(test_killed),
 		T(test_killed_then_other_ports),
 		T(test_schedule),
@@ -715,5 +560,5 @@ int main(int argc, char *argv[])
 	if (argc != 2)
 		return 2;
 	rig_program(argv[1]);
-	return cmocka_run_group_tests_name("ctl", tests, setup_world, teardown_world);
+	return cmocka_run_group_tests_name("ctl", tests, process_world, process_world_end);
 }

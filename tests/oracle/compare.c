@@ -12,7 +12,7 @@
 #include "engine.h"
 #include "random.h"
 
-#define AT_UTC 1700000000
+#define AT_UTC COMPARE_AT_UTC
 
 /* --- keys
  * ----------------------------------------------------------------------------------------------------- */
@@ -114,7 +114,7 @@ static void tell(struct compare_result *r, const char *who, const char *from, co
 		 want->intended_reason);
 }
 
-static struct image_decision evaluate(const struct ruleset *rs, size_t from, size_t to, service_key key)
+struct image_decision compare_evaluate(const struct ruleset *rs, size_t from, size_t to, service_key key)
 {
 	struct decision d = {0};
 
@@ -131,7 +131,7 @@ static void compare_pair(const struct ruleset *rs, const struct dictionary *dict
 
 	for (size_t i = 0; i < keys->n; i++) {
 		const service_key key = keys->keys[i];
-		const struct image_decision want = evaluate(rs, from, to, key);
+		const struct image_decision want = compare_evaluate(rs, from, to, key);
 		const struct image_decision decoded = decode_ask(image, s, d, key, AT_UTC);
 		const struct image_decision engine = engine_ask(image, s, d, key, AT_UTC);
 
@@ -269,7 +269,7 @@ static bool see_cell(void *ctx, const struct cell *c)
 	check(s->result, from >= 0 && to >= 0, "cell of no identity of the policy, after pair", s->n_pairs);
 	for (int end = 0; from >= 0 && to >= 0 && end < 2; end++) {
 		const service_key key = end ? c->end - 1 : c->first;
-		const struct image_decision want = evaluate(s->rs, (size_t)from, (size_t)to, key);
+		const struct image_decision want = compare_evaluate(s->rs, (size_t)from, (size_t)to, key);
 
 		s->result->compared++;
 		if (!same(&want, &c->decision))

@@ -18,6 +18,11 @@ struct compare_keys {
 /* Borders of all services in rules and scopes and both sides of them, corners, and `n_random` others. */
 struct compare_keys compare_keys(const struct ruleset *rs, size_t n_random, uint64_t seed);
 
+/* What evaluation says to one question, as an image writes it; identities by their place in the ruleset. All
+ * comparisons are made at this time. */
+#define COMPARE_AT_UTC 1700000000
+struct image_decision compare_evaluate(const struct ruleset *rs, size_t from, size_t to, service_key key);
+
 struct compare_result {
 	uint64_t compared; /* decisions */
 	uint64_t different;

@@ -23,6 +23,7 @@
 #include "engine.h"
 #include "image_check.h"
 #include "nftmodel.h"
+#include "probe_check.h"
 #include "snapshot.h"
 
 #define TYPES   256u
@@ -188,6 +189,20 @@ static void bind_all(struct testdp *t, struct dpmsg *m)
 		m->type = DP_OK;
 }
 
+static void probe(struct testdp *t, struct dpmsg *m, int fd)
+{
+	size_t size = 0;
+	uint8_t *bytes = read_memfd(fd, &size);
+	const char *wrong = bytes ? probe_check(&m->probe, size) : "no frames";
+	int r = wrong ? -EINVAL : engine_probe(t->engine, &m->probe, bytes, size, now(t));
+
+	free(bytes);
+	if (r < 0)
+		refuse(m, -r, wrong ? wrong : "probe refused");
+	else
+		m->type = DP_OK;
+}
+
 static int dump(struct testdp *t, struct dpmsg *m, enum testdp_fault fault)
 {
 	struct dp_binding all[64];
@@ -345,6 +360,9 @@ static int work(struct testdp *t, struct dpmsg *m, int fd, enum testdp_fault fau
 		return -1;
 	case DP_BIND:
 		bind_all(t, m);
+		return -1;
+	case DP_PROBE:
+		probe(t, m, fd);
 		return -1;
 	case DP_DUMP:
 		return dump(t, m, fault);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "assess.h"
+#include "dpmsg.h"
 
 /* The ring file says when it was made, so the window must reach to the real day. */
 static int64_t wall_clock(void)
@@ -76,6 +77,51 @@ static void ring_to_result(void **state)
 	ring_close(&d.file);
 }
 
+/* Verification of a policy is no evidence of what hosts do: it changes no measure but the law's. */
+static void probes_do_not_count(void **state)
+{
+	static const char *const sums[][2] = {{"SEG-2", "flows"}, {"SEG-2", "pairs"}, {"SEG-3", "flows"},
+					      {"SEG-3", "pairs"}, {"VA-2", "flows"},  {"VA-2", "pairs"}};
+	struct fixture *f = *state;
+	struct ring_aggregate *a;
+	struct plane d;
+	struct record r;
+	json_t *before, *after;
+
+	plane_open(&d, f->run, 1024);
+	d.now = wall_clock();
+	for (int i = 0; i < 300; i++)
+		plane_open_session(&d);
+	assert_int_equal(reader_pass(f->r, wall_clock(), 100000), 300);
+	before = assess(f);
+	r = plane_record(&d, RECORD_OPEN);
+	r.domain = DP_PROBE_DOMAIN;
+	r.dst_identity++;
+	for (int i = 0; i < 50; i++) {
+		r.type = i % 2 ? RECORD_OPEN : RECORD_REFUSED;
+		r.dport++;
+		plane_decide(&d, &r);
+	}
+	plane_repeat(&d); /* and one aggregate */
+	a = &d.p.aggregates[d.serial % 4];
+	a->domain = DP_PROBE_DOMAIN;
+	assert_int_equal(reader_pass(f->r, wall_clock(), 100000), 51);
+	after = assess(f);
+	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
+		assert_true(part(before, sums[i][0], sums[i][1], "denominator") > 0.0);
+		assert_true(part(before, sums[i][0], sums[i][1], "denominator") ==
+			    part(after, sums[i][0], sums[i][1], "denominator"));
+		assert_true(part(before, sums[i][0], sums[i][1], "numerator") ==
+			    part(after, sums[i][0], sums[i][1], "numerator"));
+	}
+	assert_true(part(after, "VA-1", "records", "numerator") == 351.0);
+	assert_true(json_equal(json_object_get(json_object_get(before, "scope"), "domains"),
+			       json_object_get(json_object_get(after, "scope"), "domains")));
+	json_decref(before);
+	json_decref(after);
+	ring_close(&d.file);
+}
+
 /* Pending is not stored: completeness falls until it is. */
 static void pending_is_not_complete(void **state)
 {
@@ -98,6 +144,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(ring_to_result, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(probes_do_not_count, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(pending_is_not_complete, fixture_setup, fixture_teardown),
 	};
 

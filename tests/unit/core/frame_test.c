@@ -69,7 +69,7 @@ static void rewrite_keeps_priority(void **state)
 {
 	check(0xf000 | 10, 4000, 0xf000 | 4000);
 	check(0xa000, 300, 0xa000 | 300);
-	check(0xb000 | 4095, 1, 0xb001);
+	check(0xb000 | 4094, 1, 0xb001);
 }
 
 static void there_and_back(void **state)

@@ -109,7 +109,7 @@ struct model {
 	struct record record[MODEL_RECORDS]; /* made since the test last emptied it */
 	uint32_t n_records;
 	uint64_t decisions, updates, opened, ended;
-	uint64_t dropped[RING_PORTS_MAX][REASON_COUNT], forwarded;
+	uint64_t dropped[RING_PORTS_MAX + 1][REASON_COUNT], forwarded;
 };
 
 struct fate model_frame(struct model *m, const struct shot *s);

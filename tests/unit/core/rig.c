@@ -161,7 +161,7 @@ static uint64_t dropped(struct rig *r)
 {
 	uint64_t n = 0;
 
-	for (uint32_t port = 0; port < RING_PORTS_MAX; port++)
+	for (uint32_t port = 0; port <= RING_PORT_NONE; port++)
 		for (uint32_t reason = 0; reason < REASON_COUNT; reason++)
 			n += rig_count(r)->dropped[port][reason];
 	return n;
@@ -207,7 +207,7 @@ void rig_laws(struct rig *r)
 	assert_int_equal(ring_worker(&r->ring, 0)->head, c->decisions_pushed + c->updates_pushed);
 	assert_int_equal(c->sessions, c->sessions_opened - c->sessions_ended);
 	assert_int_equal(c->decisions_aggregated, r->n_stored + in_aggregates(r));
-	for (uint32_t port = 0; port < RING_PORTS_MAX; port++)
+	for (uint32_t port = 0; port <= RING_PORT_NONE; port++)
 		assert_int_equal(c->dropped[port][REASON_NONE], 0);
 }
 

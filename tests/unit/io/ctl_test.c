@@ -18,6 +18,7 @@
 
 #include "daemon_rig.h"
 #include "good_files.h"
+#include "packet.h"
 #include "ring.h"
 
 #define GENERATION 5u
@@ -339,14 +340,89 @@ static void test_stalling_peer(void **state)
 	close(fd);
 }
 
+/* One UDP packet of a fresh pair to port 53 and, refused by the same policy, one TCP SYN. */
+static struct dpmsg probe_with(int fd, uint16_t to, bool sealed, uint32_t cut)
+{
+	struct dpmsg request = rig_request(DP_PROBE), answer;
+	struct dp_probes *order = &request.probe;
+	struct pkt p[2];
+	uint8_t bytes[256];
+	uint32_t size = 0;
+
+	*order = (struct dp_probes){.from = 16, .to = to, .family = 4, .n = 2};
+	pkt_addr(order->src, "10.9.0.1");
+	pkt_addr(order->dst, "10.9.0.2");
+	pkt_mac(order->src_mac, 1);
+	pkt_mac(order->dst_mac, 2);
+	for (int i = 0; i < 2; i++) {
+		pkt_ether(&p[i], 2, 1);
+		pkt_ip(&p[i], "10.9.0.1", "10.9.0.2");
+		if (i)
+			pkt_tcp(&p[i], 1000, 53, PKT_SYN, 1, 0);
+		else
+			pkt_udp(&p[i], 1000, 53);
+		pkt_done(&p[i]);
+		order->frame[i].len = (uint16_t)p[i].len;
+		memcpy(bytes + size, p[i].data, p[i].len);
+		size += p[i].len;
+	}
+	int memfd = rig_memfd(bytes, size - cut, sealed);
+	answer = rig_ask(fd, request, memfd, NULL);
+	close(memfd);
+	return answer;
+}
+
+/* Through the live worker: what the policy says comes out, both laws count it, nothing of it stays. */
+static void test_probe(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+	struct dpmsg answer = probe_with(fd, 16, true, 0);
+	struct ring_file ring;
+
+	assert_int_equal(answer.type, DP_OK);
+	assert_int_equal(answer.probe.frame[0].forwarded, 0); /* deny-all */
+	put_in_force(f, fd);
+	answer = probe_with(fd, 16, true, 0);
+	assert_int_equal(answer.type, DP_OK);
+	assert_int_equal(answer.probe.frame[0].forwarded, 1);
+	assert_int_equal(answer.probe.frame[1].forwarded, 0);
+
+	assert_int_equal(probe_with(fd, 32, true, 0).error.code, ESTALE);
+	assert_int_equal(probe_with(fd, 16, false, 0).error.code, EPERM);
+	assert_int_equal(probe_with(fd, 16, true, 1).error.code, EINVAL);
+	assert_int_equal(rig_ask(fd, rig_request(DP_PROBE), -1, NULL).error.code, EBADF);
+	assert_int_equal(ring_open(&ring, rig_ask(fd, rig_request(DP_PING), -1, NULL).hello.ring_path, false),
+			 0);
+	close(fd);
+
+	const struct ring_counters *c = &ring_worker(&ring, 0)->counters;
+	assert_int_equal(c->frames_in, 4);
+	assert_int_equal(c->forwarded, 1);
+	assert_int_equal(c->dropped[RING_PORT_NONE][REASON_DENY_ALL], 2);
+	assert_int_equal(c->dropped[RING_PORT_NONE][REASON_NO_RULE], 1);
+	assert_int_equal(c->decisions, 4);
+	assert_int_equal(c->sessions_opened, 1);
+	assert_int_equal(c->sessions_ended, 1);
+	assert_int_equal(c->bindings, BINDINGS);
+	ring_close(&ring);
+}
+
 int main(int argc, char *argv[])
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_hello),         T(test_publish_and_dump),      T(test_bind),
-		T(test_deny_all),      T(test_refused_publish),       T(test_refused_requests),
-		T(test_malformed),     T(test_prepared_is_forgotten), T(test_second_connection),
+		T(test_hello),
+		T(test_publish_and_dump),
+		T(test_bind),
+		T(test_deny_all),
+		T(test_refused_publish),
+		T(test_refused_requests),
+		T(test_malformed),
+		T(test_prepared_is_forgotten),
+		T(test_second_connection),
 		T(test_stalling_peer),
+		T(test_probe),
 	};
 
 	if (argc != 2)

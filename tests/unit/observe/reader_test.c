@@ -5,6 +5,8 @@
  */
 #include "fixture.h"
 
+#include "dpmsg.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -351,6 +353,39 @@ static void full_disk_waits_and_recovers(void **state)
 	fixture_open(f);
 }
 
+/* A verification's rows say so, whoever the pair was; its drops came from no port, and both laws count them.
+ */
+static void probes_are_marked(void **state)
+{
+	struct fixture *f = *state;
+	struct plane d;
+	struct record r;
+
+	plane_open(&d, f->run, 64);
+	plane_open_session(&d);
+	r = plane_record(&d, RECORD_OPEN);
+	r.domain = DP_PROBE_DOMAIN;
+	r.in_port = DP_PROBE_PORT;
+	bump(&d.c->frames_in);
+	plane_decide(&d, &r);
+	bump(&d.c->forwarded);
+	r.type = RECORD_REFUSED;
+	r.verdict = VERDICT_DENY;
+	bump(&d.c->frames_in);
+	plane_decide(&d, &r);
+	bump(&d.c->dropped[RING_PORT_NONE][REASON_NO_RULE]);
+	assert_int_equal(reader_pass(f->r, NOON, 100), 3);
+	die(&d);
+	reader_pass(f->r, NOON, 100);
+	check_closed(f, 3, 0, 0);
+	assert_int_equal(ask(f, "SELECT count(*) FROM decision WHERE synthetic = 1 AND domain = 4095"), 2);
+	assert_int_equal(ask(f, "SELECT count(*) FROM decision WHERE synthetic = 0"), 1);
+	assert_int_equal(ask(f, "SELECT in_port FROM decision WHERE synthetic = 1"), DP_PROBE_PORT);
+	assert_int_equal(ask(f, "SELECT count FROM frames WHERE port = '' AND reason = 'no-rule'"), 1);
+	assert_int_equal(laws_of(f).frames_in, laws_of(f).forwarded + laws_of(f).dropped);
+	assert_int_equal(laws_of(f).frames_in, 3);
+}
+
 int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
@@ -367,6 +402,7 @@ int main(void)
 		WITH(replaced_store_counts_what_it_never_had),
 		WITH(strange_files_are_left_alone),
 		WITH(clock_that_goes_back_is_noted),
+		WITH(probes_are_marked),
 		WITH(full_disk_waits_and_recovers),
 	};
 
