@@ -9,6 +9,7 @@
 #include "arena.h"
 #include "bytemap.h"
 #include "policy.h"
+#include "rule_view.h"
 #include "yaml.h"
 
 enum section {
@@ -124,21 +125,3 @@ size_t service_normalise(struct service_range *ranges, size_t n);
 const struct service_set *service_builtin(const char *name);
 void read_service(struct build *b, const struct yaml_node *n, struct service_set *out, const char **text);
 bool services_meet(const struct service_set *a, const struct service_set *b);
-
-/* --- evaluation over part of the rules
- * ---------------------------------------------------------------------------- */
-
-/* Rules by index in ascending order; NULL: all of them. */
-struct rule_view {
-	const uint32_t *index;
-	size_t n;
-};
-
-/* Views over the rules that can match; `index` has room for as many as there are. */
-struct rule_view view_meeting(const struct ruleset *rs, const uint64_t *from, const uint64_t *to,
-			      const struct service_set *service, uint32_t *index);
-/* Of a view, the rules whose selector of one side holds the identity. */
-struct rule_view view_narrow(const struct ruleset *rs, const struct rule_view *view, bool initiator,
-			     size_t identity, uint32_t *index);
-void eval_view(const struct ruleset *rs, const struct rule_view *view, size_t from, size_t to,
-	       service_key key, struct decision *out);

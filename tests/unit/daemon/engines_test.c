@@ -15,6 +15,7 @@
 
 #include "handlers.h"
 #include "link.h"
+#include "proof.h"
 
 #define FEATURES (DP_FEATURE_BRIDGE | DP_FEATURE_BR_NETFILTER | DP_FEATURE_NFLOG)
 
@@ -333,6 +334,27 @@ static void test_adopted_until_the_next_commit(void **state)
 	rig_stop(&r);
 }
 
+/* The image is not what the text says: no engine is asked before that is known. */
+static void test_text_and_image_are_one(void **state)
+{
+	struct rig r;
+	struct image_decision *d;
+	struct proof p;
+
+	start(&r, NULL);
+	must_commit(&r, policy_one);
+	assert_int_equal(proof_policy(&r.d, r.d.active, 0, &p), 0);
+	assert_true(p.equal);
+	assert_int_equal(p.cells, r.d.links[0].proof.cells);
+	d = (struct image_decision *)(uintptr_t)image_at(r.d.active->image, r.d.active->image->decision);
+	d[r.d.active->image->decision.count - 1].flags ^= DECISION_ALLOW;
+	assert_int_equal(proof_policy(&r.d, r.d.active, 0, &p), 0);
+	assert_false(p.equal);
+	assert_non_null(strstr(p.text, "tcp/5432: the image holds deny, the policy says allow by web-db"));
+	d[r.d.active->image->decision.count - 1].flags ^= DECISION_ALLOW;
+	rig_stop(&r);
+}
+
 /* --- the gateway itself ----------------------------------------------------------------------- */
 
 #define GATEWAY_POLICY(rules)                                                                                \
@@ -449,6 +471,7 @@ int main(void)
 		cmocka_unit_test(test_drift_of_bindings),
 		cmocka_unit_test(test_closed_until_it_is_equal),
 		cmocka_unit_test(test_adopted_until_the_next_commit),
+		cmocka_unit_test(test_text_and_image_are_one),
 		cmocka_unit_test(test_gateway_rules),
 		cmocka_unit_test(test_takeovers_are_told),
 		cmocka_unit_test(test_verify),
