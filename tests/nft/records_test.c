@@ -190,7 +190,8 @@ static int setup(void **state)
 	publish(allowed, 2, 5);
 	assert_int_equal(records_sweep(w.r), 0);
 	run(300);
-	if (getenv("CXR_LIST")) space_run("nft list ruleset > /tmp/cxr-rules");
+	if (getenv("CXR_LIST"))
+		space_run("nft list ruleset > /tmp/cxr-rules");
 	return 0;
 }
 
