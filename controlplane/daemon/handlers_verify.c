@@ -8,6 +8,7 @@
 
 #include "handlers.h"
 #include "link.h"
+#include "live.h"
 #include "proof.h"
 
 #define NS_PER_S  1000000000LL
@@ -94,6 +95,30 @@ static void check_engine(const struct link *l, json_t *checks)
 	add_check(checks, "proof", link_word(l), p->equal, detail);
 }
 
+/* --- live --------------------------------------------------------------------------------------- */
+
+struct live_checks {
+	json_t *checks;
+	const char *engine;
+};
+
+static void add_live(void *ctx, const char *name, int passed, const char *detail)
+{
+	const struct live_checks *l = ctx;
+	char text[96];
+
+	snprintf(text, sizeof(text), "%s: %s", l->engine, name);
+	json_array_append_new(l->checks, json_pack("{s:s, s:s, s:o, s:o}", "class", "live", "name", text,
+						   "passed", passed < 0 ? json_null() : json_boolean(passed),
+						   "detail", answer_string(detail)));
+}
+
+/* A standby that guards gets no frames of the bridge, and a plane without ports has none. */
+static bool can_probe(const struct daemon *d, const struct link *l)
+{
+	return l == &d->links[0];
+}
+
 void handle_verify(void *ctx, const struct api_request *rq, struct api_answer *a)
 {
 	static const char *const none[] = {NULL};
@@ -113,6 +138,11 @@ void handle_verify(void *ctx, const struct api_request *rq, struct api_answer *a
 			link_verify(d, l);
 		if (dp_connected(l->dp))
 			check_engine(l, checks);
+		if (dp_connected(l->dp) && can_probe(d, l)) {
+			struct live_checks live = {checks, link_word(l)};
+
+			live_verify(d, l, add_live, &live);
+		}
 		complete = complete && dp_connected(l->dp);
 		json_array_append_new(engines, engine_json(l));
 	}

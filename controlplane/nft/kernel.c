@@ -630,6 +630,8 @@ static void follow_schedule(struct kernel *k)
 	}
 	say(k, NOTICE, "generation %u: the schedule's matrix %u is in force", version.generation, model);
 	records_model(k->world.records, model);
+	/* A mark tells the generation and not the matrix, so the marks of before would still be honoured. */
+	end_sessions(k, note_session);
 	sweep(k);
 	set_timer(k, until);
 }
