@@ -406,7 +406,7 @@ class Lab:
         self.as_user('cordond', 'cordond', [self.build / 'controlplane/daemon/cordond', '--config', self.config,
                                             '--run-dir', self.run_dir], '')
         self.await_process('cordond', lambda: self.cordon('status', check=False).returncode == 0, 30)
-        self.await_process('cordond', lambda: all(e['state'] != 'absent' for e in self.status()['engines']), 15)
+        self.await_process('cordond', lambda: all(e['state'] != 'disconnected' for e in self.status()['engines']), 15)
 
     def as_user(self, name, user, argv, caps, netns=None):
         """Start as the service's own user with exactly these capabilities."""

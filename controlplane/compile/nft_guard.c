@@ -20,8 +20,7 @@
 
 #include "nft_parts.h"
 
-#define PRIORITY_GUARD  (-300) /* before conntrack, at -200 */
-#define PRIORITY_EGRESS (-10)  /* before br_netfilter's own hook, at -1: one copy is decided, not each */
+#define PRIORITY_GUARD (-300) /* before conntrack, at -200 */
 
 enum { LSRR = 131, SSRR = 137 };
 enum { IGMP = 2, ICMP6 = 58 };
@@ -568,7 +567,7 @@ static void build_base(struct nft_emit *e)
 	nft_map(e, "port");
 	nft_set_mark(e);
 	nft_goto(e, "frame");
-	nft_base_open(e, "forward", NF_BR_FORWARD, PRIORITY_EGRESS);
+	nft_base_open(e, "forward", NF_BR_FORWARD, NFT_EGRESS_PRIORITY);
 	nft_rule_open(e);
 	nft_key(e, T_OIFNAME, T_END);
 	nft_map(e, "port");

@@ -516,12 +516,16 @@ static size_t address_size(uint8_t family)
 
 static void put_address(struct sink *s, uint8_t family, address first, address last, uint32_t data)
 {
+	const size_t n = address_size(family);
 	struct nft_element x = {.data = data};
+	uint8_t from[sizeof first], to[sizeof last];
 
-	for (size_t i = address_size(family); i-- > 0; first >>= 8, last >>= 8) {
-		x.key[i] = (uint8_t)first;
-		x.key_end[i] = (uint8_t)last;
+	for (size_t i = sizeof first; i-- > 0; first >>= 8, last >>= 8) {
+		from[i] = (uint8_t)first;
+		to[i] = (uint8_t)last;
 	}
+	memcpy(x.key, from + sizeof from - n, n);
+	memcpy(x.key_end, to + sizeof to - n, n);
 	put(s, &x, NULL);
 }
 
@@ -577,6 +581,7 @@ static bool next_management(const struct nft_box *box, uint8_t family, address f
 {
 	bool found = false;
 
+	*out = 0;
 	for (uint32_t i = 0; i < box->n_management; i++) {
 		const address a = from_bytes(box->management[i].addr, address_size(family));
 

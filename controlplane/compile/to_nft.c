@@ -5,7 +5,7 @@
  * nft_maps.c; this is which leads where. Every chain that can be left at its end by a packet of a port ends
  * in a goto; where nothing is said, there is a drop.
  *
- *   bridge prerouting -300                          bridge forward 100
+ *   bridge prerouting -300                          bridge forward -10
  *     iifname @port -> mark                           oifname @port -> mark
  *     frame: counter frames_in                        copy: @behind, @fresh, groups -> leave
  *       [BRCT untagged, tagged: ct zone, domain -> priority] else the copy is dropped, uncounted

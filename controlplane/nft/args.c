@@ -59,7 +59,7 @@ static bool take_number(const char *what, const char *text, uint32_t low, uint32
 
 static bool take_seconds(const char *what, const char *text, uint32_t *out, char *error)
 {
-	uint16_t value;
+	uint16_t value = 0;
 
 	if (!take_number(what, text, 1, UINT16_MAX, &value, error))
 		return false;
@@ -139,7 +139,7 @@ static bool key_native(struct draft *d, const char *value, char *error)
 
 static bool add_vlan(struct nft_box_port *port, const char *word, char *error)
 {
-	uint16_t vlan;
+	uint16_t vlan = 0;
 
 	if (!take_number("vlans", word, 1, VLAN_MAX, &vlan, error))
 		return false;

@@ -126,7 +126,7 @@ static void bridge(struct closing *c)
 	port_map(c);
 	base(c, "prerouting", NF_BR_PRE_ROUTING, -300);
 	port_rule(c, NFT_META_IIFNAME, "closed");
-	base(c, "forward", NF_BR_FORWARD, 100);
+	base(c, "forward", NF_BR_FORWARD, NFT_EGRESS_PRIORITY);
 	port_rule(c, NFT_META_OIFNAME, "no_copy");
 	if (c->box->layout == NFT_LAYOUT_BRCT)
 		base(c, "decision", NF_BR_PRE_ROUTING, -100);

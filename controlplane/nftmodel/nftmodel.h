@@ -82,6 +82,10 @@ struct nft_box {
 };
 #define NFT_GROUP_DEFAULT 20240u
 
+/* The bridge's forward hook: before br_netfilter's own, at -1, so that one copy of a flooded frame is decided
+ * and not each. Base chains stay as they are made, so every program has them alike. */
+#define NFT_EGRESS_PRIORITY (-10)
+
 /*
  * The class mark: what the conntrack mark of a decided session, and the packet mark of a logged refusal, say.
  * Never 0, and never equal to a number below 2^24, which are the scratch values of a decision in the making.
