@@ -46,8 +46,6 @@ export PATH=/usr/sbin:/usr/bin:/usr/libexec/busybox HOME=/root TERM=dumb
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
-mount -t tmpfs -o mode=755 run /run
-mount -t tmpfs tmp /tmp
 mkdir -p /run/lock /dev/shm /dev/pts
 mount -t devpts pts /dev/pts
 mount -t tmpfs shm /dev/shm
@@ -246,7 +244,8 @@ def kernel_directory():
 def machine(work, kernel, memory, cpus, options):
     serial = [word for name in ('console', 'output', 'status')
               for word in ('-chardev', f'file,id={name},path={work}/{name}', '-serial', f'chardev:{name}')]
-    argv = [QEMU, '-accel', 'tcg', '-machine', 'q35', '-cpu', 'max', '-m', str(memory), '-smp', str(cpus), '-nodefaults',
+    # the machine never outlives its runner
+    argv = ['setpriv', '--pdeathsig', 'KILL', QEMU, '-accel', 'tcg', '-machine', 'q35', '-cpu', 'max', '-m', str(memory), '-smp', str(cpus), '-nodefaults',
             '-no-user-config', '-display', 'none', '-no-reboot', *serial, '-kernel', kernel / 'vmlinuz', '-initrd',
             work / 'initramfs', '-append', 'console=ttyS0 quiet panic=-1 oops=panic tsc=unstable net.ifnames=0', *options]
     with open(work / 'qemu.log', 'w', encoding='utf-8') as log:

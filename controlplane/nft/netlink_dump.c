@@ -523,6 +523,15 @@ static int dump_once(struct nl *nl, struct nft_program **out, size_t *size, stru
 	return code;
 }
 
+/* What is there may be from another process: elements of bindings have to fit its sets. */
+static void note_layout(struct nl *nl, const struct nft_program *got)
+{
+	const struct nft_table *bridge = nft_find_table(got, 0, NFT_BRIDGE);
+
+	if (bridge && nft_find_set(got, bridge, "port"))
+		nl->box.layout = nft_find_set(got, bridge, "address4") ? NFT_LAYOUT_BRCT : NFT_LAYOUT_BRNF;
+}
+
 int nl_dump(struct nl *nl, struct nft_program **out, size_t *size, struct nft_version *version)
 {
 	int code = -EINTR;
@@ -538,5 +547,7 @@ int nl_dump(struct nl *nl, struct nft_program **out, size_t *size, struct nft_ve
 		return nl_fail(nl, code, "nf_tables holds no table %s", NFT_TABLE);
 	if (code && !nl->error[0])
 		return nl_fail(nl, code, "nf_tables could not be read back: %s", strerror(-code));
+	if (!code)
+		note_layout(nl, *out);
 	return code;
 }

@@ -567,6 +567,8 @@ int nl_swap(struct nl *nl, const struct nft_program *p, uint32_t m, const struct
 	if (!code)
 		code = patiently(&s, write_switch);
 	if (!code)
+		nl->box.layout = p->box.layout;
+	if (!code)
 		code = clear_old(&s);
 	free(s.bound);
 	return code;
