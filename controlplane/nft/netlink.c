@@ -18,6 +18,7 @@
 #define MESSAGE_ROOM (160u << 10) /* what a message that is being written may take */
 #define ANSWER_ROOM  1024u        /* what an acknowledgement takes of a receive buffer */
 #define ANSWER_WAIT  10           /* seconds */
+#define CHANGES_MAX  100000u      /* announcements that one call reads */
 
 #ifndef SOL_NETLINK
 #define SOL_NETLINK 270
@@ -81,12 +82,18 @@ static int send_bytes(int fd, const void *bytes, size_t len)
 	return n < 0 ? -errno : 0;
 }
 
+/* What comes by itself has buffers of its own: those who are told of it may ask something meanwhile. */
+static char *buffer_of(const struct nl *nl, int fd)
+{
+	return nl->buffer + NL_RECEIVE * (fd == nl->ct_events ? 1u : fd == nl->log ? 2u : 0u);
+}
+
 static ssize_t receive(struct nl *nl, int fd, bool wait)
 {
 	ssize_t n;
 
 	do
-		n = recv(fd, nl->buffer, NL_RECEIVE, MSG_TRUNC | (wait ? 0 : MSG_DONTWAIT));
+		n = recv(fd, buffer_of(nl, fd), NL_RECEIVE, MSG_TRUNC | (wait ? 0 : MSG_DONTWAIT));
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN && wait ? -ETIMEDOUT : -errno;
@@ -100,7 +107,7 @@ int nl_read(struct nl *nl, int fd, bool wait, nl_part_fn *f, void *ctx)
 
 	if (n < 0)
 		return (int)n;
-	for (const struct nlmsghdr *h = (const void *)nl->buffer; mnl_nlmsg_ok(h, left);
+	for (const struct nlmsghdr *h = (const void *)buffer_of(nl, fd); mnl_nlmsg_ok(h, left);
 	     h = mnl_nlmsg_next(h, &left), count++) {
 		const int code = f(ctx, h);
 
@@ -468,18 +475,21 @@ static int refused(struct nl *nl, const struct nl_batch *b, const struct nl_note
 		       reason_of(note->error), b->why[0] ? " (" : "", b->why, b->why[0] ? ")" : "");
 }
 
+/* The refusal of a batch as a whole may be among the lost, so with one lost nothing is proven. */
 static int judge(struct nl *nl, const struct nl_batch *b, int lost)
 {
 	for (size_t i = 0; i < b->n; i++)
 		if (b->note[i].error)
 			return refused(nl, b, &b->note[i]);
-	for (size_t i = 0; i < b->n; i++)
+	for (size_t i = 0; !lost && i < b->n; i++)
 		if (!b->note[i].answered)
-			return nl_fail(nl, lost ? lost : -EPROTO,
-				       "the kernel's answers to a transaction of %zu messages were lost: "
-				       "whether it is in force must be read back",
-				       b->n);
-	return lost;
+			lost = -EPROTO;
+	return lost ? nl_fail(nl, lost,
+			      "the kernel's answers to a transaction of %zu messages were lost: whether it "
+			      "is in "
+			      "force must be read back",
+			      b->n)
+		    : 0;
 }
 
 static void follow(struct nl *nl, bool on)
@@ -562,13 +572,13 @@ static int see_change(void *ctx, const struct nlmsghdr *h)
 bool nl_changed(struct nl *nl)
 {
 	uint64_t count;
-	int code;
+	int code = 0;
 
-	do {
+	for (uint32_t i = 0; i < CHANGES_MAX && (code >= 0 || code == -ENOBUFS); i++) {
 		code = nl_read(nl, nl->changes, false, see_change, nl);
 		if (code == -ENOBUFS)
 			nl->changed = true;
-	} while (code >= 0 || code == -ENOBUFS);
+	}
 	const bool changed = nl->changed;
 	nl->changed = false;
 	if (read(nl->wake, &count, sizeof count) < 0)
@@ -640,7 +650,7 @@ static int open_all(struct nl *nl)
 int nl_open(struct nl **out, const struct nft_box *box, char *error, size_t room)
 {
 	struct nl *nl = calloc(1, sizeof *nl);
-	char *buffer = malloc(NL_RECEIVE);
+	char *buffer = malloc(NL_RECEIVE * NL_BUFFERS);
 
 	*out = NULL;
 	if (!nl || !buffer) {

@@ -6,6 +6,7 @@
  *
  * Functions give 0 or -errno with a sentence in nl_error(). Every request asks for acknowledgements and reads
  * all of them; ENOBUFS is handled (the answer is asked for again) and never taken for success. One thread.
+ * Functions that are called back for events and logs may call back into this file, those of lists may not.
  */
 #pragma once
 
@@ -28,9 +29,12 @@ uint32_t nl_features(struct nl *nl);
 /* --- nf_tables ---------------------------------------------------------------------------------------- */
 
 /*
- * One transaction: model `m` of `p` beside whatever is there, under `version`; base chains switched to it;
- * all else that is in our tables deleted, counters kept. Tables, base chains and counters are made if they
- * are missing. Either all of it or nothing. `bound`: elements of bindings, added to the model's own.
+ * One transaction: model `m` of `p` beside whatever is there, under `version`, and base chains switched to
+ * it, counters kept. Tables, base chains and counters are made if they are missing. Either all of it or
+ * nothing. Then, when no packet is under way in it any more, all else that is in our tables is deleted (a
+ * second transaction; should it fail, the error says that the new version is in force). A version that is
+ * there already is replaced in one transaction, in which a packet under way may miss in maps: count `turn`
+ * up. `bound`: elements of bindings, added to the model's own.
  */
 int nl_swap(struct nl *nl, const struct nft_program *p, uint32_t m, const struct nft_version *version,
 	    const struct nft_bound *bound, size_t n);
@@ -50,7 +54,8 @@ int nl_remove(struct nl *nl);
 typedef void nl_counter_fn(void *ctx, uint32_t family, const char *name, uint64_t packets, uint64_t bytes);
 int nl_counters(struct nl *nl, nl_counter_fn *f, void *ctx);
 
-/* For polling: somebody else changed something in our tables. nl_changed() reads what is there; true once. */
+/* For polling: somebody else changed something in our tables, or may have while we did. nl_changed() reads
+ * what is there; true once. */
 int nl_changes_fd(const struct nl *nl);
 bool nl_changed(struct nl *nl);
 
@@ -95,7 +100,8 @@ int nl_session_delete(struct nl *nl, const struct nl_session *s);
 int nl_session_mark(struct nl *nl, const struct nl_session *s, uint32_t mark);
 
 int nl_sessions_fd(const struct nl *nl);
-/* Events that wait, at most `max`. Returns how many; -ENOBUFS: the kernel dropped some, list them anew. */
+/* Events that wait, at most `max` and the rest of a datagram. NL_SESSION_MARK comes with every update of an
+ * entry that has a mark: compare it. Returns how many; -ENOBUFS: the kernel dropped some, list them anew. */
 int nl_session_events(struct nl *nl, uint32_t max, nl_session_fn *f, void *ctx);
 
 /* --- nflog -------------------------------------------------------------------------------------------- */

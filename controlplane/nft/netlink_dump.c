@@ -356,15 +356,18 @@ static int build_set(struct dump *d, const struct nl_set_row *row)
 
 /* What a program's expression must not be, though its kind is known: the checker wants what it names there.
  */
-static bool can_hold(const struct dump *d, uint8_t family, const struct nft_expr *e, const char *name)
+static bool can_hold(const struct dump *d, uint8_t family, struct nft_expr *e, const char *name)
 {
+	const bool verdict = e->reserved[0] == NL_LOOKUP_VERDICT;
 	const struct nl_set_row *set;
 
+	e->reserved[0] = 0;
 	switch (e->kind) {
 	case NFT_EXPR_LOOKUP:
 	case NFT_EXPR_DYNSET:
 		set = name ? set_row(d, family, name) : NULL;
 		return set && representable(set) && e->sreg != NFT_REG_NONE &&
+		       verdict == (e->kind == NFT_EXPR_LOOKUP && set->set.data_len == NFT_DATA_JUMP) &&
 		       (e->kind != NFT_EXPR_DYNSET || set->set.flags & NFT_SET_EVAL);
 	case NFT_EXPR_META:
 	case NFT_EXPR_CT:

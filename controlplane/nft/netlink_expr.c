@@ -187,10 +187,15 @@ static bool read_cmp(const struct nftnl_expr *from, struct nft_expr *e, const ch
 	       take_data(from, NFTNL_EXPR_CMP_DATA, e->data, &e->len);
 }
 
+/* A map to verdicts is used as one only if its data goes to the verdict register; without a register it is a
+ * set. What programs leave out is NL_LOOKUP_VERDICT here, which whoever knows the set puts in or takes off.
+ */
 static void make_lookup(struct nftnl_expr *to, const struct nft_expr *e, const char *name)
 {
 	put_reg(to, NFTNL_EXPR_LOOKUP_SREG, e->sreg);
 	put_reg(to, NFTNL_EXPR_LOOKUP_DREG, e->dreg);
+	if (e->reserved[0] == NL_LOOKUP_VERDICT)
+		nftnl_expr_set_u32(to, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
 	nftnl_expr_set_str(to, NFTNL_EXPR_LOOKUP_SET, name);
 	if (e->op)
 		nftnl_expr_set_u32(to, NFTNL_EXPR_LOOKUP_FLAGS, e->op);
@@ -200,6 +205,8 @@ static bool read_lookup(const struct nftnl_expr *from, struct nft_expr *e, const
 {
 	e->sreg = word_of(from, NFTNL_EXPR_LOOKUP_SREG);
 	e->dreg = word_of(from, NFTNL_EXPR_LOOKUP_DREG);
+	if (nftnl_expr_is_set(from, NFTNL_EXPR_LOOKUP_DREG) && e->dreg == NFT_REG_NONE)
+		e->reserved[0] = NL_LOOKUP_VERDICT;
 	e->op = (uint8_t)number(from, NFTNL_EXPR_LOOKUP_FLAGS);
 	*name = nftnl_expr_get_str(from, NFTNL_EXPR_LOOKUP_SET);
 	return fits(from, NFTNL_EXPR_LOOKUP_FLAGS, 1);

@@ -14,6 +14,7 @@
 #include "sets.h"
 
 #define NL_RECEIVE (256u << 10)
+#define NL_BUFFERS 3u
 #define NL_TRIES   50u
 
 struct nftnl_expr;
@@ -32,7 +33,7 @@ struct nl {
 	uint32_t ifindex[NFT_PORTS_MAX + 2];
 	int64_t ifindex_at; /* monotonic seconds */
 	int probe[2];
-	char *buffer; /* NL_RECEIVE bytes */
+	char *buffer; /* NL_BUFFERS of NL_RECEIVE bytes */
 };
 
 /* Keeps a sentence and gives `code`. */
@@ -136,6 +137,9 @@ int nl_open_sessions(struct nl *nl);
 int nl_open_log(struct nl *nl);
 
 /* --- expressions -------------------------------------------------------------------------------------- */
+
+/* In nft_expr.reserved[0] of a LOOKUP, only here: its data goes to the verdict register. */
+#define NL_LOOKUP_VERDICT 1u
 
 /* `name`: as the kernel is to know it. NULL: no memory or no such kind. */
 struct nftnl_expr *nl_expr_make(const struct nft_expr *e, const char *name);

@@ -40,7 +40,9 @@ static int bind_group(struct nl *nl, uint16_t group)
 	int code = nl_ask(nl, nl->log, h, NULL, NULL);
 	if (code)
 		return nl_fail(nl, code, "nflog group %u cannot be used: %s", group,
-			       code == -EBUSY ? "another process has it" : strerror(-code));
+			       code == -EBUSY || code == -EPERM
+				       ? "another process has it, or CAP_NET_ADMIN is missing"
+				       : strerror(-code));
 	h = configure(buffer, group);
 	mnl_attr_put(h, NFULA_CFG_MODE, sizeof mode, &mode);
 	mnl_attr_put_u32(h, NFULA_CFG_NLBUFSIZ, htonl(QUEUE_BYTES));

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What goes into the kernel's tables. A swap is one batch: everything that was there but tables, base chains
- * and counters is deleted (rules, then maps, whose elements hold chains, then chains), then the model is
- * written. The batch names the generation of the listing it was made from, so nothing can come between.
+ * What goes into the kernel's tables. A swap writes the new version beside the old one and switches the base
+ * chains to it in one batch, which names the generation of the listing it was made from, so nothing can come
+ * between. The old version goes in a second batch, when no packet can be in it any more: the kernel lets a
+ * packet that is under way finish the old rules, but takes the elements of deleted maps from it at once, and
+ * a packet that misses in a map may get through.
  */
 #include "netlink_list.h"
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <libnftnl/chain.h>
@@ -29,6 +33,8 @@ struct swap {
 	size_t n_bound;
 	uint32_t n_sets;
 	bool no_memory;
+	bool switched; /* the new version is in force: only what is not of it may go */
+	bool again;    /* the same version is there already: its names must go before they come */
 };
 
 #define ITEM(p, what, i) (&((const struct nft_##what *)nft_at(p, (p)->what))[i])
@@ -78,20 +84,43 @@ static void delete_named(struct swap *s, uint8_t type, uint8_t family, uint8_t t
 		mnl_attr_put_strz(h, name_attr, name);
 }
 
-static void delete_sets(struct swap *s, uint8_t family)
+/* Of the version that this swap writes. Before the switch nothing is. */
+static bool is_new(const struct swap *s, const char *name)
 {
-	for (size_t i = 0; i < s->old.n_set; i++)
-		if (s->old.set[i].family == family && !(s->old.set[i].anonymous))
-			delete_named(s, NFT_MSG_DELSET, family, NL_SET, s->old.set[i].name, NFTA_SET_TABLE,
-				     NFTA_SET_NAME);
+	const size_t len = strlen(name), tail = strlen(s->suffix);
+
+	return s->switched && len > tail && !strcmp(name + len - tail, s->suffix);
 }
 
-static void delete_chains(struct swap *s, const struct nft_table *t)
+static void delete_rules(struct swap *s, uint8_t family, const char *chain)
 {
-	for (size_t i = 0; i < s->old.n_chain; i++)
-		if (s->old.chain[i].family == t->family && !chain_stays(s->p, t, &s->old.chain[i]))
-			delete_named(s, NFT_MSG_DELCHAIN, (uint8_t)t->family, NL_CHAIN, s->old.chain[i].name,
-				     NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME);
+	delete_named(s, NFT_MSG_DELRULE, family, NL_RULES, chain, NFTA_RULE_TABLE, NFTA_RULE_CHAIN);
+}
+
+/* The rules of all base chains, and those of them that are not ours: these stop here, and nothing behind. */
+static void leave_old(struct swap *s, const struct nft_table *t)
+{
+	for (size_t i = 0; i < s->old.n_chain; i++) {
+		const struct nl_chain_row *row = &s->old.chain[i];
+
+		if (row->family != t->family || !row->chain.base)
+			continue;
+		delete_rules(s, row->family, row->name);
+		if (!chain_stays(s->p, t, row))
+			delete_named(s, NFT_MSG_DELCHAIN, row->family, NL_CHAIN, row->name, NFTA_CHAIN_TABLE,
+				     NFTA_CHAIN_NAME);
+	}
+}
+
+static void delete_sets(struct swap *s, uint8_t family)
+{
+	for (size_t i = 0; i < s->old.n_set; i++) {
+		const struct nl_set_row *row = &s->old.set[i];
+
+		if (row->family == family && !row->anonymous && !is_new(s, row->name))
+			delete_named(s, NFT_MSG_DELSET, family, NL_SET, row->name, NFTA_SET_TABLE,
+				     NFTA_SET_NAME);
+	}
 }
 
 static void delete_objects(struct swap *s, const struct nft_table *t)
@@ -112,13 +141,21 @@ static void delete_objects(struct swap *s, const struct nft_table *t)
 				     s->old.flowtable[i].name, NFTA_FLOWTABLE_TABLE, NFTA_FLOWTABLE_NAME);
 }
 
+/* Rules, then maps, whose elements hold chains, then chains, then what rules referred to. */
 static void delete_old(struct swap *s, const struct nft_table *t)
 {
-	if (!nl_listing_has(&s->old, (uint8_t)t->family))
-		return;
-	delete_named(s, NFT_MSG_DELRULE, (uint8_t)t->family, NL_RULES, "", NFTA_RULE_TABLE, 0);
-	delete_sets(s, (uint8_t)t->family);
-	delete_chains(s, t);
+	const uint8_t family = (uint8_t)t->family;
+
+	for (size_t i = 0; i < s->old.n_chain; i++)
+		if (s->old.chain[i].family == family && !s->old.chain[i].chain.base &&
+		    !is_new(s, s->old.chain[i].name))
+			delete_rules(s, family, s->old.chain[i].name);
+	delete_sets(s, family);
+	for (size_t i = 0; i < s->old.n_chain; i++)
+		if (s->old.chain[i].family == family && !s->old.chain[i].chain.base &&
+		    !is_new(s, s->old.chain[i].name))
+			delete_named(s, NFT_MSG_DELCHAIN, family, NL_CHAIN, s->old.chain[i].name,
+				     NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME);
 	delete_objects(s, t);
 }
 
@@ -295,7 +332,16 @@ static const char *name_of(const struct swap *s, const struct nft_expr *e, char 
 	return full;
 }
 
-static void add_exprs(struct swap *s, struct nftnl_rule *to, const struct nft_rule *rule)
+static bool jumps(const struct swap *s, const struct nft_table *t, const struct nft_expr *e)
+{
+	const struct nft_set *set =
+		e->kind == NFT_EXPR_LOOKUP ? nft_find_set(s->p, t, nft_text(s->p, e->name)) : NULL;
+
+	return set && set->data_len == NFT_DATA_JUMP;
+}
+
+static void add_exprs(struct swap *s, const struct nft_table *t, struct nftnl_rule *to,
+		      const struct nft_rule *rule)
 {
 	const struct nft_expr *e = ITEM(s->p, expr, rule->expr_first);
 	char full[NFT_NAME_MAXLEN];
@@ -309,6 +355,8 @@ static void add_exprs(struct swap *s, struct nftnl_rule *to, const struct nft_ru
 			mark = nft_mark(s->version->generation, mark);
 			memcpy(copy.data, &mark, sizeof mark);
 		}
+		if (jumps(s, t, &e[i]))
+			copy.reserved[0] = NL_LOOKUP_VERDICT;
 		struct nftnl_expr *made = nl_expr_make(&copy, name_of(s, &e[i], full));
 		s->no_memory |= !made;
 		if (made)
@@ -330,7 +378,7 @@ static void put_rules(struct swap *s, const struct nft_table *t, const struct nf
 			return;
 		nftnl_rule_set_str(to, NFTNL_RULE_TABLE, NFT_TABLE);
 		nftnl_rule_set_str(to, NFTNL_RULE_CHAIN, c->base ? name : full);
-		add_exprs(s, to, ITEM(s->p, rule, c->rule_first + i));
+		add_exprs(s, t, to, ITEM(s->p, rule, c->rule_first + i));
 		nftnl_rule_nlmsg_build_payload(
 			nl_put(s->nl, &s->batch, NFT_MSG_NEWRULE, (uint8_t)t->family,
 			       NLM_F_CREATE | NLM_F_APPEND,
@@ -357,14 +405,25 @@ static void put_new(struct swap *s, const struct nft_table *t)
 		put_rules(s, t, &chain[i]);
 }
 
-/* --- the transaction ---------------------------------------------------------------------------------- */
+/* --- the transactions --------------------------------------------------------------------------------- */
 
-static int write_swap(struct swap *s)
+/* Does the kernel hold something of the very version that is to come? */
+static bool is_there(const struct swap *s)
 {
-	const int code = nl_batch_begin(s->nl, &s->batch, s->old.id);
+	struct swap as_new = *s;
 
-	if (code)
-		return code;
+	as_new.switched = true;
+	for (size_t i = 0; i < s->old.n_set; i++)
+		if (is_new(&as_new, s->old.set[i].name))
+			return true;
+	for (size_t i = 0; i < s->old.n_chain; i++)
+		if (is_new(&as_new, s->old.chain[i].name))
+			return true;
+	return false;
+}
+
+static void write_switch(struct swap *s)
+{
 	for (size_t i = 0; i < sizeof families; i++) {
 		const struct nft_table *t = nft_find_table(s->p, s->model, families[i]);
 
@@ -374,25 +433,79 @@ static int write_swap(struct swap *s)
 		if (!t)
 			continue;
 		put_table(s, t);
-		delete_old(s, t);
+		leave_old(s, t);
+		if (s->again)
+			delete_old(s, t);
 		put_new(s, t);
 	}
-	if (s->no_memory)
-		return nl_fail(s->nl, -ENOMEM, "out of memory for a transaction; nothing was changed");
-	return nl_commit(s->nl, &s->batch, s->old.id);
 }
 
-static int swap_once(struct swap *s)
+static void write_clearance(struct swap *s)
+{
+	for (size_t i = 0; i < sizeof families; i++) {
+		const struct nft_table *t = nft_find_table(s->p, s->model, families[i]);
+
+		if (t)
+			delete_old(s, t);
+	}
+}
+
+static int one_batch(struct swap *s, void (*write)(struct swap *s))
 {
 	int code = nl_listing_take(s->nl, &s->old, NL_WITH_CHAINS | NL_WITH_SETS | NL_WITH_OBJECTS);
 
 	if (code)
 		return code;
 	s->n_sets = 0;
-	code = write_swap(s);
+	s->again = !s->switched && is_there(s);
+	code = nl_batch_begin(s->nl, &s->batch, s->old.id);
+	if (!code)
+		write(s);
+	if (!code && s->no_memory)
+		code = nl_fail(s->nl, -ENOMEM, "out of memory for a transaction; nothing was changed");
+	/* nothing to be done: a beginning only */
+	if (!code && s->batch.n > 1)
+		code = nl_commit(s->nl, &s->batch, s->old.id);
 	nl_batch_free(&s->batch);
 	nl_listing_free(&s->old);
 	return code;
+}
+
+static int patiently(struct swap *s, void (*write)(struct swap *s))
+{
+	int code = -ERESTART;
+
+	for (uint32_t i = 0; code == -ERESTART && i < NL_TRIES; i++) {
+		if (i)
+			usleep(2000 * i);
+		code = one_batch(s, write);
+	}
+	if (code == -ERESTART)
+		return nl_fail(s->nl, -EAGAIN,
+			       "nf_tables never stood still for as long as a transaction takes; nothing was "
+			       "changed");
+	return code;
+}
+
+/* Until every packet that was under way is through: one that began with the old rules ends with them. */
+static void let_packets_end(void)
+{
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		usleep(50000);
+}
+
+static int clear_old(struct swap *s)
+{
+	char why[200];
+
+	let_packets_end();
+	s->switched = true;
+	const int code = patiently(s, write_clearance);
+	if (!code)
+		return 0;
+	snprintf(why, sizeof why, "%s", nl_error(s->nl));
+	return nl_fail(s->nl, code,
+		       "the new version is in force, but what was there before is still there: %s", why);
 }
 
 /* What a swap cannot load, whatever the kernel holds. */
@@ -451,18 +564,10 @@ int nl_swap(struct nl *nl, const struct nft_program *p, uint32_t m, const struct
 		return code;
 	nft_version_suffix(version, s.suffix);
 	code = sort_bound(&s, bound, n);
-	for (uint32_t i = 0; !code && i < NL_TRIES; i++) {
-		code = swap_once(&s);
-		if (code != -ERESTART)
-			break;
-		usleep(2000 * (i + 1));
-		code = 0;
-		nl_fail(nl, 0,
-			"nf_tables never stood still for as long as a transaction takes; nothing was "
-			"changed");
-		if (i + 1 == NL_TRIES)
-			code = -EAGAIN;
-	}
+	if (!code)
+		code = patiently(&s, write_switch);
+	if (!code)
+		code = clear_old(&s);
 	free(s.bound);
 	return code;
 }

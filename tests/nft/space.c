@@ -83,7 +83,8 @@ static void add_set(struct nft_builder *b, const char *name, uint32_t n, struct 
 {
 	if (!nft_shape(NFT_LAYOUT_BRNF, name, shape))
 		abort();
-	const struct nft_set set = nft_shape_set(shape, n);
+	const struct nft_set set =
+		nft_shape_set(shape, (shape->flags & ~NFT_SET_MAP) == NFT_SET_INTERVAL ? n : n + 8);
 	nft_build_set(b, name, &set);
 }
 
@@ -92,7 +93,7 @@ static void add_element(struct nft_builder *b, struct nft_element e, const char 
 	nft_build_element(b, &e, chain);
 }
 
-/* Class 1 + i % 1000 for list i / 64, TCP, ports [64 i, 64 i + 31]. */
+/* Lists of 64 intervals of TCP ports each; class 1 + i % 1000. */
 static void add_ports(struct nft_builder *b, uint32_t n)
 {
 	struct nft_set_shape shape;
@@ -101,11 +102,11 @@ static void add_ports(struct nft_builder *b, uint32_t n)
 	for (uint32_t i = 0; i < n; i++) {
 		struct nft_element e = {.data = 1 + i % 1000};
 
-		nft_key_number(&shape, 0, i / 512, e.key);
+		nft_key_number(&shape, 0, i / 64, e.key);
 		nft_key_number(&shape, 1, 6, e.key);
 		memcpy(e.key_end, e.key, sizeof e.key);
-		nft_key_number(&shape, 2, i % 512 * 64, e.key);
-		nft_key_number(&shape, 2, i % 512 * 64 + 31, e.key_end);
+		nft_key_number(&shape, 2, i % 64 * 512, e.key);
+		nft_key_number(&shape, 2, i % 64 * 512 + 31, e.key_end);
 		nft_build_element(b, &e, NULL);
 	}
 }

@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <linux/netfilter/nf_tables.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,14 +76,372 @@ static void what_is_loaded_is_read_back(void **state)
 	assert_string_equal(difference(p, &first), "");
 	swap(p, &second);
 	assert_string_equal(difference(p, &second), "");
+	/* the text that nft makes of it is that of the program */
+	assert_non_null(strstr(space_output("nft list chain inet cordon session_2_0_1"),
+			       "ct mark vmap @opening_2_0_1"));
 	assert_true(space_run("nft list ruleset > /dev/null"));
 	free(p);
 }
 
+/* Three elements of a set of any shape. */
+static void add_some(struct nft_builder *b, const struct nft_set_shape *shape)
+{
+	const struct nft_set set = nft_shape_set(shape, 3);
+
+	nft_build_set(b, shape->name, &set);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct nft_element e = {0};
+
+		if (shape->data_len)
+			e.data = shape->data_len == NFT_DATA_JUMP ? i % 2 : i + 1;
+		for (uint32_t f = 0; f < shape->n_fields; f++)
+			nft_key_number(shape, f, 2 * i + 1, e.key);
+		memcpy(e.key_end, e.key, sizeof e.key);
+		nft_build_element(b, &e, NULL);
+	}
+}
+
+static struct nft_program *every_set(uint32_t layout, size_t *size)
+{
+	const struct nft_chain base = {.base = 1, .hook = 1, .policy = 1};
+	const struct nft_expr load = {.kind = NFT_EXPR_META, .sreg = NFT_REG_NONE, .key = NFT_META_MARK};
+	const struct nft_expr look = {.kind = NFT_EXPR_LOOKUP, .dreg = NFT_REG_NONE};
+	struct nft_builder *b = nft_builder_new();
+	struct nft_set_shape shape;
+	char error[200];
+
+	nft_build_edge(b, INT64_MIN, 0);
+	nft_build_model(b);
+	nft_build_table(b, NFT_INET, NFT_TABLE);
+	for (size_t i = 0; nft_shape_at(i, &shape); i++)
+		if (shape.layouts & 1u << layout)
+			add_some(b, &shape);
+	nft_build_chain(b, "input", &base, NULL);
+	nft_build_rule(b);
+	nft_build_expr(b, &load, NULL);
+	nft_build_expr(b, &look, "opening");
+	struct nft_program *p = nft_builder_finish(b, NULL, size, error, sizeof error);
+	nft_builder_free(b);
+	if (!p)
+		fail_msg("%s", error);
+	return p;
+}
+
+static void every_set_of_programs_is_read_back(void **state)
+{
+	for (uint32_t layout = NFT_LAYOUT_BRNF; layout <= NFT_LAYOUT_BRCT; layout++) {
+		size_t size;
+		struct nft_program *p = every_set(layout, &size);
+
+		swap(p, &first);
+		assert_string_equal(difference(p, &first), "");
+		free(p);
+	}
+}
+
+static void the_closed_program_is_read_back(void **state)
+{
+	struct nft_box box = space_box();
+	char error[200];
+	size_t size;
+
+	for (box.layout = NFT_LAYOUT_BRNF; box.layout <= NFT_LAYOUT_BRCT; box.layout++) {
+		struct nft_program *p = nft_closed(&box, &size, error, sizeof error), *got;
+		struct nft_version v;
+		char what[300];
+
+		if (!p)
+			fail_msg("%s", error);
+		swap(p, &first);
+		assert_int_equal(nl_dump(nl, &got, &size, &v), 0);
+		if (nft_differ(p, 0, got, 0, what, sizeof what))
+			fail_msg("%s", what);
+		free(p);
+		free(got);
+	}
+}
+
+/* --- refusals ----------------------------------------------------------------------------------------- */
+
+static char *ruleset(void)
+{
+	return strdup(space_output("nft list ruleset"));
+}
+
+static void refuse(const struct nft_program *p, const char *wanted)
+{
+	char *before = ruleset();
+
+	assert_true(nl_swap(nl, p, 0, &second, NULL, 0) < 0);
+	if (!strstr(nl_error(nl), wanted) || !strstr(nl_error(nl), "nothing was changed"))
+		fail_msg("`%s` does not say `%s`", nl_error(nl), wanted);
+	char *after = ruleset();
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+}
+
+/* Programs that the checker would refuse: made by writing into a good one. */
+static struct nft_element *element_of(struct nft_program *p, uint32_t family, const char *set, uint32_t i)
+{
+	const struct nft_set *s = nft_find_set(p, nft_find_table(p, 0, family), set);
+
+	return (struct nft_element *)(uintptr_t)nft_at(p, p->element) + s->element_first + i;
+}
+
+static void a_refused_transaction_changes_nothing_and_is_named(void **state)
+{
+	size_t size;
+	struct nft_program *p = space_program(20, &size), *bad = space_program(20, &size);
+
+	swap(p, &first);
+	/* the thirteenth begins in the middle of the twelfth */
+	memcpy(element_of(bad, NFT_INET, "ports", 12)->key, element_of(bad, NFT_INET, "ports", 11)->key, 12);
+	element_of(bad, NFT_INET, "ports", 12)->key[9] += 1;
+	refuse(bad, "element 13 of set ports in table inet cordon: exists already, or overlaps");
+	free(bad);
+
+	bad = space_program(20, &size);
+	const struct nft_chain *open = nft_find_chain(bad, nft_find_table(bad, 0, NFT_INET), "open");
+	strcpy((char *)(uintptr_t)nft_text(bad, open->name), "opem");
+	element_of(bad, NFT_INET, "opening", 3)->chain = open->name + 1;
+	refuse(bad, "element 4 of set opening in table inet cordon: something that it names does not exist");
+	free(bad);
+
+	bad = space_program(20, &size);
+	struct nft_expr *e = (struct nft_expr *)(uintptr_t)nft_at(bad, bad->expr);
+	while (e->kind != NFT_EXPR_CT || e->key != NFT_CT_MARK || e->dreg != 0)
+		e++;
+	e->key = 99;
+	refuse(bad, "rule 3 of chain session in table inet cordon");
+	free(bad);
+
+	struct nft_bound stray = {.family = NFT_BRIDGE, .set = "held4"};
+	assert_int_equal(nl_swap(nl, p, 0, &second, &stray, 1), -EINVAL);
+	assert_non_null(strstr(nl_error(nl), "held4"));
+	assert_string_equal(difference(p, &first), "");
+	free(p);
+}
+
+/* --- swaps -------------------------------------------------------------------------------------------- */
+
+static void other_tables_are_not_touched(void **state)
+{
+	size_t size;
+	struct nft_program *p = space_program(5, &size);
+
+	assert_true(space_run("nft 'add table inet cordon2; add chain inet cordon2 x; add table ip cordon; "
+			      "add chain ip cordon y; add table bridge other; add set bridge other z "
+			      "{ type mark; elements = { 1, 2 }; }'"));
+	char *before = ruleset();
+	swap(p, &first);
+	swap(p, &second);
+	assert_int_equal(nl_remove(nl), 0);
+	char *after = ruleset();
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	free(p);
+}
+
+static void seen(void *ctx, uint32_t family, const char *name, uint64_t packets, uint64_t bytes)
+{
+	if (family == NFT_BRIDGE && !strcmp(name, "drop_spoof"))
+		*(uint64_t *)ctx = packets;
+}
+
+static void counters_outlive_swaps_and_all_else_goes(void **state)
+{
+	size_t size;
+	struct nft_program *p = space_program(5, &size);
+	uint64_t packets = 0;
+
+	swap(p, &first);
+	assert_true(space_run(
+		"nft 'delete rule bridge cordon prerouting handle '$(nft -a list chain bridge cordon "
+		"prerouting | sed -n \"s/.*frame_1.*handle //p\")"));
+	assert_true(space_run(
+		"nft 'flush chain bridge cordon frame_1_0_1; delete counter bridge cordon drop_spoof; "
+		"add counter bridge cordon drop_spoof { packets 41 bytes 4100 }; "
+		"add chain inet cordon mine { type filter hook input priority 5; }; "
+		"add rule inet cordon mine counter; add set inet cordon own { type mark; }; "
+		"add quota inet cordon q { over 1 mbytes }; add table inet cordon { flags dormant; }'"));
+	swap(p, &second);
+	assert_string_equal(difference(p, &second), "");
+	assert_int_equal(nl_counters(nl, seen, &packets), 0);
+	assert_int_equal(packets, 41);
+	/* the same version again */
+	swap(p, &second);
+	assert_string_equal(difference(p, &second), "");
+	free(p);
+}
+
+static void a_base_chain_of_another_kind_is_made_anew(void **state)
+{
+	size_t size;
+	struct nft_program *p = space_program(5, &size);
+
+	assert_true(space_run("nft 'add table inet cordon; add chain inet cordon forward { type nat hook "
+			      "prerouting priority 7; }; add rule inet cordon forward accept'"));
+	swap(p, &first);
+	assert_string_equal(difference(p, &first), "");
+	free(p);
+}
+
+static void a_large_program(void **state)
+{
+	size_t size;
+	struct nft_program *p = space_ports(100000, &size);
+
+	swap(p, &first);
+	assert_string_equal(difference(p, &first), "");
+	free(p);
+}
+
+/* --- elements ----------------------------------------------------------------------------------------- */
+
+static struct nft_bound bound_address(uint8_t last, uint32_t identity)
+{
+	struct nft_bound b = {.family = NFT_INET, .set = "address4", .element.data = identity};
+	const uint8_t address[4] = {10, 0, 0, last};
+	struct nft_set_shape shape;
+
+	assert_true(nft_shape(NFT_LAYOUT_BRNF, "address4", &shape));
+	nft_key_number(&shape, 0, 7, b.element.key);
+	nft_key_bytes(&shape, 1, address, 4, b.element.key);
+	memcpy(b.element.key_end, b.element.key, sizeof b.element.key);
+	return b;
+}
+
+static bool holds(const char *text)
+{
+	return strstr(space_output("nft list map inet cordon address4_1_0_1"), text);
+}
+
+static void elements_come_and_go(void **state)
+{
+	struct nft_bound b[3] = {bound_address(1, 100), bound_address(2, 200), bound_address(3, 300)};
+	const struct nft_version none = {9, 9, 9};
+	size_t size;
+	struct nft_program *p = space_program(5, &size);
+
+	assert_int_equal(nl_swap(nl, p, 0, &first, b, 1), 0);
+	assert_true(holds("10.0.0.1 : 0x00000064"));
+	assert_int_equal(nl_elements(nl, &first, NULL, 0, b, 2), 0); /* the first is there already */
+	assert_true(holds("10.0.0.2 : 0x000000c8"));
+	/* 3 is not there; 1 goes and comes back with another identity */
+	struct nft_bound del[3] = {b[2], b[0], b[1]}, add = bound_address(1, 111);
+	assert_int_equal(nl_elements(nl, &first, del, 3, &add, 1), 0);
+	assert_true(holds("10.0.0.1 : 0x0000006f"));
+	assert_false(holds("10.0.0.2"));
+	/* another identity for what is there is refused, with all that comes with it */
+	struct nft_bound clash[2] = {b[1], b[0]};
+	assert_int_equal(nl_elements(nl, &first, NULL, 0, clash, 2), -EEXIST);
+	assert_non_null(strstr(nl_error(nl), "set address4"));
+	assert_false(holds("10.0.0.2"));
+	assert_int_equal(nl_elements(nl, &none, b, 1, NULL, 0), -ENOENT);
+	assert_int_equal(nl_elements(nl, &none, NULL, 0, b, 1), -ENOENT);
+	free(p);
+}
+
+/* --- what somebody else does -------------------------------------------------------------------------- */
+
+static void drift(const struct nft_program *p, const char *command, const char *wanted)
+{
+	const char *what;
+
+	swap(p, &first);
+	assert_false(nl_changed(nl));
+	if (!space_run("nft '%s'", command))
+		fail_msg("nft '%s'", command);
+	struct pollfd told = {nl_changes_fd(nl), POLLIN, 0};
+	assert_int_equal(poll(&told, 1, 1000), 1);
+	assert_true(nl_changed(nl));
+	assert_int_equal(poll(&told, 1, 0), 0);
+	assert_false(nl_changed(nl));
+	what = difference(p, &first);
+	if (!strstr(what, wanted))
+		fail_msg("%s: `%s` does not say `%s`", command, what, wanted);
+	swap(p, &first);
+	assert_string_equal(difference(p, &first), "");
+}
+
+static void what_others_change_is_noticed_and_shown(void **state)
+{
+	static const struct {
+		const char *command, *wanted;
+	} changes[] = {
+		{"add rule inet cordon session_1_0_1 accept", "session"},
+		{"insert rule inet cordon forward accept", "forward"},
+		{"add rule inet cordon open_1_0_1 fib saddr type local accept", "open"},
+		{"add rule inet cordon open_1_0_1 tcp dport { 1, 2 } accept", "__set"},
+		{"add element inet cordon source_1_0_1 { 9 : 9 }", "source"},
+		{"delete element inet cordon source_1_0_1 { 1 }", "source"},
+		{"add element inet cordon ports_1_0_1 { 0x7 . 17 . 1-2 : 5 }", "ports"},
+		{"delete element bridge cordon martian4_1_0_1 { 128.0.0.0 }", "martian4"},
+		{"insert rule inet cordon session_1_0_1 ct mark @opening_1_0_1 accept", "session"},
+		{"add chain inet cordon mine", "mine"},
+		{"add chain inet cordon open", "open (foreign)"},
+		{"add chain bridge cordon frame { type filter hook forward priority 1; policy drop; }",
+		 "frame (foreign)"},
+		{"add set inet cordon ports { type mark; }", "ports"},
+		{"add map inet cordon wide { type ipv4_addr : ipv6_addr; elements = { 1.1.1.1 : ::1 }; }",
+		 "wide"},
+		{"add quota inet cordon q { over 1 mbytes }", "object q"},
+		{"add table inet cordon { flags dormant; }", "dormant"},
+		{"chain inet cordon forward { policy accept; }", "forward"},
+	};
+	size_t size;
+	struct nft_program *p = space_program(5, &size);
+
+	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++)
+		drift(p, changes[i].command, changes[i].wanted);
+	swap(p, &first);
+	assert_true(space_run("nft 'add table inet cordon2; add chain inet cordon2 x; add table ip other'"));
+	assert_false(nl_changed(nl));
+	free(p);
+}
+
+static void marks_of_other_generations_are_no_classes(void **state)
+{
+	size_t size;
+	struct nft_program *p = space_program(5, &size);
+
+	swap(p, &first);
+	/* class 1 without a generation, in the place of an element of class 1 */
+	assert_true(space_run("nft 'delete element inet cordon ports_1_0_1 { 0 . 6 . 0-31 }; "
+			      "add element inet cordon ports_1_0_1 { 0 . 6 . 0-31 : 1 }'"));
+	assert_non_null(strstr(difference(p, &first), "ports"));
+	free(p);
+}
+
+static void nothing_is_there(void **state)
+{
+	struct nft_program *got;
+	struct nft_version v;
+	size_t size;
+
+	assert_int_equal(nl_dump(nl, &got, &size, &v), -ENOENT);
+	assert_null(got);
+	assert_int_equal(nl_remove(nl), 0);
+}
+
 int main(void)
 {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fresh, done)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_is_loaded_is_read_back, fresh, done),
+		TEST(nothing_is_there),
+		TEST(what_is_loaded_is_read_back),
+		TEST(every_set_of_programs_is_read_back),
+		TEST(the_closed_program_is_read_back),
+		TEST(a_refused_transaction_changes_nothing_and_is_named),
+		TEST(other_tables_are_not_touched),
+		TEST(counters_outlive_swaps_and_all_else_goes),
+		TEST(a_base_chain_of_another_kind_is_made_anew),
+		TEST(elements_come_and_go),
+		TEST(what_others_change_is_noticed_and_shown),
+		TEST(marks_of_other_generations_are_no_classes),
+		TEST(a_large_program),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
