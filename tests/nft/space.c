@@ -19,7 +19,7 @@ void space_new(void)
 	}
 }
 
-static char *words(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static char *words(const char *format, va_list args)
 {
 	static char text[4096];
 

@@ -429,8 +429,13 @@ static void test_verify(void **state)
 	start(&r, "fail: nft\n");
 	must_commit(&r, policy_one);
 	a = verify(&r);
-	for (size_t i = 0; i < 3; i++)
-		assert_true(json_is_true(json_object_get(item(a, "checks", i), "passed")));
+	for (size_t i = 0; i < 5; i++) {
+		const json_t *check = item(a, "checks", i);
+
+		assert_true(json_is_true(json_object_get(check, "passed")));
+		assert_string_equal(json_string_value(json_object_get(check, "class")),
+				    i < 3 ? "proof" : "live");
+	}
 	assert_true(json_is_true(json_object_get(a, "complete")));
 	json_decref(a);
 	testdp_tamper(r.nft, TESTDP_WIDEN);
@@ -450,7 +455,7 @@ static void test_verify(void **state)
 	a = verify(&r);
 	assert_true(json_is_false(json_object_get(a, "complete")));
 	assert_true(json_is_false(json_object_get(item(a, "engines", 1), "connected")));
-	assert_int_equal(json_array_size(json_object_get(json_object_get(a, "data"), "checks")), 2);
+	assert_int_equal(json_array_size(json_object_get(json_object_get(a, "data"), "checks")), 4);
 	json_decref(a);
 	rig_stop(&r);
 }
