@@ -91,18 +91,16 @@ static bool ask_question(struct live *v, const struct probe_question *q, size_t 
 
 static void conclude(struct live *v, size_t bad, size_t bad_state)
 {
-	bool all = v->asked == v->n && !v->broken;
-	char text[ENFORCER_ERROR];
+	const bool all = v->asked == v->n && !v->broken;
+	char text[ENFORCER_ERROR], left_out[64] = "";
 
-	snprintf(text, sizeof(text), "%zu of %zu decisions asked with a packet, %zu differ%s", v->asked, v->n,
-		 bad,
+	if (v->left_out)
+		snprintf(left_out, sizeof(left_out), "; %zu more cannot be asked with a packet", v->left_out);
+	snprintf(text, sizeof(text), "%zu of %zu decisions asked with a packet, %zu differ%s%s", v->asked,
+		 v->n, bad, left_out,
 		 all         ? ""
 		 : v->broken ? "; the engine stopped answering"
 			     : "; time was up");
-	if (v->left_out)
-		snprintf(text, sizeof(text),
-			 "%zu of %zu decisions asked with a packet, %zu differ; %zu have no packet", v->asked,
-			 v->n, bad, v->left_out);
 	v->f(v->ctx, "decisions", bad ? 0 : all ? 1 : -1, text);
 	snprintf(text, sizeof(text), "%zu cases of state, errors, fragments and spoofing, %zu differ",
 		 v->n_state, bad_state);

@@ -14,11 +14,11 @@
 #include "args.h"
 #include "ctl.h"
 #include "kernel.h"
-#include "lock.h"
 #include "log.h"
 #include "netlink.h"
 #include "records.h"
 #include "rights.h"
+#include "runlock.h"
 
 #define EXIT_USAGE 2
 #define EXIT_START 6
@@ -55,7 +55,7 @@ static bool drop_rights(struct process *p, char *error)
 
 static bool take_lock(struct process *p, char *error)
 {
-	p->lock = lock_take(p->args.run_dir, error, ERROR_ROOM);
+	p->lock = runlock_take(p->args.run_dir, "cordon-nft.lock", error, ERROR_ROOM);
 	return p->lock >= 0;
 }
 

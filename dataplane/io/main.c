@@ -23,11 +23,11 @@
 #include "eal.h"
 #include "export.h"
 #include "lastgood.h"
-#include "lock.h"
 #include "log.h"
 #include "port.h"
 #include "publish.h"
 #include "rights.h"
+#include "runlock.h"
 #include "worker.h"
 
 #define EXIT_USAGE    2
@@ -69,7 +69,7 @@ static void block_signals(void)
 
 static int take_lock(struct dataplane *dp, char *error)
 {
-	dp->lock = lock_take(dp->args.run_dir, error, ERROR_ROOM);
+	dp->lock = runlock_take(dp->args.run_dir, "cordon-dp.lock", error, ERROR_ROOM);
 	return dp->lock < 0 ? dp->lock : 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "lock.h"
+#include "runlock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,13 +31,13 @@ static int held_by_another(int fd, const char *path, char *error, size_t room)
 	return -EBUSY;
 }
 
-int lock_take(const char *run_dir, char *error, size_t room)
+int runlock_take(const char *run_dir, const char *name, char *error, size_t room)
 {
 	char path[256];
 
 	if (mkdir(run_dir, 0755) && errno != EEXIST)
 		return refuse(run_dir, error, room);
-	snprintf(path, sizeof(path), "%s/cordon-dp.lock", run_dir);
+	snprintf(path, sizeof(path), "%s/%s", run_dir, name);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return refuse(path, error, room);

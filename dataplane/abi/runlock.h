@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One dataplane per run directory: a lock on <run>/cordon-dp.lock that the kernel releases when we die.
+ * One engine of a kind per run directory: a lock on <run>/<name> that the kernel releases when we die.
  */
 #pragma once
 
@@ -8,4 +8,4 @@
 
 /* Makes the directory if it is missing. The fd to keep, or -errno with the reason (and the holder) in
  * `error`. */
-int lock_take(const char *run_dir, char *error, size_t room);
+int runlock_take(const char *run_dir, const char *name, char *error, size_t room);
