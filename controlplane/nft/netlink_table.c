@@ -297,7 +297,7 @@ static void put_elements(struct swap *s, const struct nft_table *t, const struct
 				    .kernel_name = full,
 				    .set = set,
 				    .class = shape_of(s, set, &shape) ? shape.class : NFT_CLASS_NOWHERE,
-				    .generation = s->version->generation,
+				    .turn = s->version->turn,
 				    .p = s->p,
 				    .suffix = s->suffix};
 
@@ -352,7 +352,7 @@ static void add_exprs(struct swap *s, const struct nft_table *t, struct nftnl_ru
 
 		if (writes_class(&e[i], rule->expr_count - i)) {
 			memcpy(&mark, copy.data, sizeof mark);
-			mark = nft_mark(s->version->generation, mark);
+			mark = nft_mark(s->version->turn, mark);
 			memcpy(copy.data, &mark, sizeof mark);
 		}
 		if (jumps(s, t, &e[i]))
@@ -606,7 +606,7 @@ static int put_bound(struct change *c, const struct nft_bound *b, uint8_t type, 
 				    .name = b->set,
 				    .kernel_name = full,
 				    .set = &set,
-				    .generation = c->version->generation,
+				    .turn = c->version->turn,
 				    .suffix = c->suffix};
 
 	if (!bound_set(&c->nl->box, b, &shape, &set) || set.data_len == NFT_DATA_JUMP)
