@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Layer 2 against the kernel engine: what layer2_test asks of cordon-dp, and what only a kernel bridge can get wrong. Each
+refusal is seen not to arrive and is counted under its reason; each has a twin that passes."""
+
+import os
+
+import tap
+from frames import arp_answered, laws_close, passes, refused
+from lab import ROOT, Lab
+
+BUILD = os.environ['CORDON_BUILD']
+POLICY = ROOT / 'policies/examples/agency-core'
+
+UDP_DNS = 'Ether(src={s}_mac, dst=dns_mac)/{tag}IP(src={ip}_ip, dst=dns_ip{more})/UDP(sport=4000, dport=53)/Raw(MARK)'
+TO_DNS = 'Ether(src=staff_mac, dst=dns_mac)/'
+
+
+def dns(s='staff', ip='staff', tag='', more=''):
+    return UDP_DNS.format(s=s, ip=ip, tag=tag, more=more)
+
+
+def option(hexdigits):
+    return dns(more=f', options=bytes.fromhex("{hexdigits}")')
+
+
+with Lab(BUILD, engine='nft') as lab:
+    lab.up(POLICY)
+    tap.run([
+        ('ARP and ping pass between staff and web', arp_answered(lab)),
+        ('UDP to the name server passes', passes(lab, 'staff', dns(), 'dns')),
+        ('a stranger is refused', refused(lab, 'no-rule', 'intruder', dns('intruder', 'intruder'), 'dns')),
+        ('a source address of somebody else', refused(lab, 'spoof', 'intruder', dns('intruder', 'staff'), 'dns')),
+        ('a source MAC and address of somebody else', refused(lab, 'spoof', 'intruder', dns('staff', 'staff'), 'dns')),
+        ('a source MAC of somebody else', refused(lab, 'spoof', 'intruder', dns('staff', 'intruder'), 'dns')),
+        ('a tag on an access port', refused(lab, 'vlan', 'staff', dns(tag='Dot1Q(vlan=30)/'), 'dns')),
+        ('two tags', refused(lab, 'vlan', 'staff', dns(tag='Dot1Q(vlan=20)/Dot1Q(vlan=20)/'), 'dns')),
+        ('a provider tag', refused(lab, 'vlan-stack', 'staff', dns(tag='Dot1AD(vlan=20)/'), 'dns')),
+        ('ARP with a foreign sender address', refused(
+            lab, 'arp', 'intruder', 'Ether(src=intruder_mac, dst="ff:ff:ff:ff:ff:ff")/'
+            'ARP(op=1, hwsrc="02:00:00:00:00:99", psrc="10.20.0.67", pdst=web_ip)/Raw(MARK)')),
+        ("ARP for somebody else's address", refused(
+            lab, 'arp', 'intruder', 'Ether(src=intruder_mac, dst=web_mac)/'
+            'ARP(op=2, hwsrc=intruder_mac, psrc=staff_ip, hwdst=web_mac, pdst=web_ip)/Raw(MARK)')),
+        ("a neighbour's address", refused(
+            lab, 'nd', 'intruder', 'Ether(src=intruder_mac, dst=web_mac)/IPv6(src=intruder_ip6, dst=web_ip6, hlim=255)/'
+            'ICMPv6ND_NA(tgt=staff_ip6)/ICMPv6NDOptDstLLAddr(lladdr=intruder_mac)/Raw(MARK)')),
+        ('router advertisement from a host', refused(
+            lab, 'nd', 'intruder', 'Ether(src=intruder_mac, dst="33:33:00:00:00:01")/IPv6(src="fe80::1", dst="ff02::1", hlim=255)/'
+            'ICMPv6ND_RA()/Raw(MARK)')),
+        ('the same behind an extension header', refused(
+            lab, 'ext-header', 'intruder', 'Ether(src=intruder_mac, dst="33:33:00:00:00:01")/IPv6(src="fe80::1", dst="ff02::1", hlim=255)/'
+            'IPv6ExtHdrHopByHop()/ICMPv6ND_RA()/Raw(MARK)')),
+        ('multicast', refused(lab, 'multicast', 'staff', 'Ether(src=staff_mac, dst="01:00:5e:01:01:01")/IP(src=staff_ip, dst="239.1.1.1")/'
+                              'UDP(dport=5000)/Raw(MARK)')),
+        ('a group address in a unicast frame', refused(lab, 'spoof', 'staff', TO_DNS + 'IP(src=staff_ip, dst="239.1.1.1")/UDP(dport=53)/Raw(MARK)', 'dns')),
+        ('spanning tree and unknown types', refused(lab, 'ethertype', 'staff', 'Ether(src=staff_mac, dst="01:80:c2:00:00:00", type=0x88cc)/Raw(MARK)')),
+        ('a server message of DHCP', refused(lab, 'dhcp', 'intruder', 'Ether(src=intruder_mac, dst=staff_mac)/IP(src=intruder_ip, dst=staff_ip)/'
+                                             'UDP(sport=67, dport=68)/Raw(MARK)', 'staff')),
+        ('a first IPv4 fragment', refused(lab, 'fragment', 'staff', dns(more=', flags="MF"'), 'dns')),
+        ('a later IPv4 fragment', refused(lab, 'fragment', 'staff', dns(more=', frag=1'), 'dns')),
+        ('an IPv6 fragment', refused(lab, 'fragment', 'staff', TO_DNS + 'IPv6(src=staff_ip6, dst=dns_ip6)/'
+                                     'IPv6ExtHdrFragment(m=1)/UDP(sport=4000, dport=53)/Raw(MARK)', 'dns')),
+        ('source routing', refused(lab, 'options', 'staff', option('8307040a14001f00'), 'dns')),
+        ('source routing under way', refused(lab, 'options', 'staff', option('8307080a14001f00'), 'dns')),
+        ('strict source routing under way', refused(lab, 'options', 'staff', option('8907080a14001f00'), 'dns')),
+        ('source routing behind an option of no length', refused(lab, 'options', 'staff', option('8307040a14001f550000'), 'dns')),
+        ('TCP without a session', refused(lab, 'no-session', 'staff', 'Ether(src=staff_mac, dst=web_mac)/IP(src=staff_ip, dst=web_ip)/'
+                                          'TCP(sport=4000, dport=443, flags="A")/Raw(MARK)')),
+        ('flag nonsense', refused(lab, 'tcp-flags', 'staff', 'Ether(src=staff_mac, dst=web_mac)/IP(src=staff_ip, dst=web_ip)/'
+                                  'TCP(sport=4000, dport=443, flags="SF")/Raw(MARK)')),
+        ('unknown unicast is not flooded', refused(lab, 'no-port', 'staff', 'Ether(src=staff_mac, dst="02:00:00:00:00:77")/'
+                                                   'IP(src=staff_ip, dst=dns_ip)/UDP(sport=4001, dport=53)/Raw(MARK)')),
+        ('both laws close', laws_close(lab)),
+    ])
