@@ -3,10 +3,11 @@
 refusal is seen not to arrive and is counted under its reason; each has a twin that passes."""
 
 import os
+import subprocess
 
 import tap
-from frames import arp_answered, laws_close, passes, refused
-from lab import ROOT, Lab
+from frames import arp_answered, laws_close, mac, passes, refused, send
+from lab import BRIDGE, ROOT, Lab, wait_for
 
 BUILD = os.environ['CORDON_BUILD']
 POLICY = ROOT / 'policies/examples/agency-core'
@@ -23,8 +24,42 @@ def option(hexdigits):
     return dns(more=f', options=bytes.fromhex("{hexdigits}")')
 
 
+def inside(lab, *words):
+    return subprocess.run(['ip', 'netns', 'exec', lab.ns('gw'), *words], capture_output=True, text=True, check=True).stdout
+
+
+def stays_home(lab):
+    """Frames to the bridge's own group addresses come by no rule; they must not tell the bridge where a MAC is."""
+    def port_of_web():
+        return next((line.split()[2] for line in inside(lab, 'bridge', 'fdb', 'show', 'br', BRIDGE).splitlines()
+                     if line.startswith(mac(lab, 'web')) and 'permanent' not in line), '')
+
+    def case():
+        lab.run('web', ['ping', '-c1', '-W1', lab.hosts['staff'].v4])
+        wait_for('the bridge knows web', lambda: port_of_web() == lab.veth('web'), 5)
+        send(lab, 'intruder', [f'Ether(src=web_mac, dst="01:80:c2:00:00:{last}", type=0x88cc)/Raw(b"lldp")' for last in ('03', '0e')])
+        tap.equal(port_of_web(), lab.veth('web'), "web's place")
+        tap.equal(lab.run('staff', ['ping', '-c1', '-W2', lab.hosts['web'].v4]).returncode, 0, 'ping')
+    return case
+
+
+def decided_whatever_sysctl_says(lab, case):
+    """Other programs of the box turn br_netfilter off for all bridges, which must not take ours out of the rules' way."""
+    def without():
+        keys = [f'net.bridge.bridge-nf-call-{what}' for what in ('iptables', 'ip6tables')]
+        for key in keys:
+            inside(lab, 'sysctl', '-qw', f'{key}=0')
+        try:
+            case()
+        finally:
+            for key in keys:
+                inside(lab, 'sysctl', '-qw', f'{key}=1')
+    return without
+
+
 with Lab(BUILD, engine='nft') as lab:
     lab.up(POLICY)
+    denied = 'Ether(src=intruder_mac, dst=dns_mac)/{}/UDP(sport=4000, dport=53)/Raw(MARK)'
     tap.run([
         ('ARP and ping pass between staff and web', arp_answered(lab)),
         ('UDP to the name server passes', passes(lab, 'staff', dns(), 'dns')),
@@ -70,5 +105,11 @@ with Lab(BUILD, engine='nft') as lab:
                                   'TCP(sport=4000, dport=443, flags="SF")/Raw(MARK)')),
         ('unknown unicast is not flooded', refused(lab, 'no-port', 'staff', 'Ether(src=staff_mac, dst="02:00:00:00:00:77")/'
                                                    'IP(src=staff_ip, dst=dns_ip)/UDP(sport=4001, dport=53)/Raw(MARK)')),
+        ("a neighbour's MAC in a frame that the bridge takes for itself", stays_home(lab)),
+        ('br_netfilter switched off for all bridges: IPv4', decided_whatever_sysctl_says(
+            lab, refused(lab, 'no-rule', 'intruder', denied.format('IP(src=intruder_ip, dst=dns_ip)'), 'dns'))),
+        ('br_netfilter switched off for all bridges: IPv6', decided_whatever_sysctl_says(
+            lab, refused(lab, 'no-rule', 'intruder', denied.format('IPv6(src=intruder_ip6, dst=dns_ip6)'), 'dns'))),
+        ('and what is allowed passes', decided_whatever_sysctl_says(lab, passes(lab, 'staff', dns(), 'dns'))),
         ('both laws close', laws_close(lab)),
     ])
