@@ -142,6 +142,8 @@ static void opened(struct records *r, struct session *s, const struct nl_session
 	} else {
 		set_decision(s, &m.decision, m.generation);
 		recorder_opened(&r->recorder, &s->flow, &s->cold, 0);
+		/* Its event was late or lost, and a binding that changed meanwhile did not find it. */
+		r->recheck |= sweep_doubts(r, s);
 	}
 }
 

@@ -60,7 +60,7 @@ struct records {
 	uint32_t undrained;   /* sessions decided again since events were read */
 	bool adopted;         /* one list was taken */
 	bool overrun;         /* the kernel dropped events since the last list began */
-	bool recheck;         /* identities changed for many */
+	bool recheck;         /* sessions may have been decided with other identities than they have */
 	bool list_due;
 	int told_error; /* the last failure that was told, not over yet */
 	const char *told_what;
@@ -122,4 +122,6 @@ bool flows_set_ends(struct records *r, struct session *s);
 /* --- sweep.c */
 void sweep_one(void *records, struct session *s);
 void sweep_all(struct records *r);
+/* Was it decided with other identities, or otherwise, than what is in force says? */
+bool sweep_doubts(struct records *r, const struct session *s);
 void sweep_forget(struct records *r); /* answers that were asked for */
