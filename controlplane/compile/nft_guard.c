@@ -557,20 +557,33 @@ static void build_copy(struct guard *g)
 	nft_accept(e);
 }
 
-static void build_base(struct nft_emit *e)
+/* The frame's device is a port, whose number becomes its mark. */
+static void port_of(struct nft_emit *e, enum nft_term device)
 {
-	nft_base_open(e, "prerouting", NF_BR_PRE_ROUTING, PRIORITY_GUARD);
-	nft_rule_open(e);
-	nft_key(e, T_IIFNAME, T_END);
+	nft_key(e, device, T_END);
 	nft_map(e, "port");
 	nft_set_mark(e);
+}
+
+/* What somebody else puts into the bridge has no part in it: nothing goes between it and a port. */
+static void build_base(struct nft_emit *e)
+{
+	static const enum nft_term sides[] = {T_IIFNAME, T_OIFNAME};
+
+	nft_base_open(e, "prerouting", NF_BR_PRE_ROUTING, PRIORITY_GUARD);
+	nft_rule_open(e);
+	port_of(e, T_IIFNAME);
 	nft_goto(e, "frame");
 	nft_base_open(e, "forward", NF_BR_FORWARD, NFT_EGRESS_PRIORITY);
 	nft_rule_open(e);
-	nft_key(e, T_OIFNAME, T_END);
-	nft_map(e, "port");
-	nft_set_mark(e);
+	port_of(e, T_IIFNAME);
+	port_of(e, T_OIFNAME);
 	nft_goto(e, "copy");
+	for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
+		nft_rule_open(e);
+		port_of(e, sides[i]);
+		nft_drop(e);
+	}
 }
 
 void nft_build_guard(struct nft_emit *e, const struct nft_box *box)

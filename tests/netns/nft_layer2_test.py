@@ -4,10 +4,11 @@ refusal is seen not to arrive and is counted under its reason; each has a twin t
 
 import os
 import subprocess
+import time
 
 import tap
-from frames import arp_answered, laws_close, mac, passes, refused, send
-from lab import BRIDGE, ROOT, Lab, wait_for
+from frames import MARK, Capture, arp_answered, laws_close, mac, passes, refused, send
+from lab import BRIDGE, ROOT, Host, Lab, wait_for
 
 BUILD = os.environ['CORDON_BUILD']
 POLICY = ROOT / 'policies/examples/agency-core'
@@ -40,6 +41,37 @@ def stays_home(lab):
         send(lab, 'intruder', [f'Ether(src=web_mac, dst="01:80:c2:00:00:{last}", type=0x88cc)/Raw(b"lldp")' for last in ('03', '0e')])
         tap.equal(port_of_web(), lab.veth('web'), "web's place")
         tap.equal(lab.run('staff', ['ping', '-c1', '-W2', lab.hosts['web'].v4]).returncode, 0, 'ping')
+    return case
+
+
+def not_a_port(lab, case):
+    """With a device in the bridge that the config does not name; its far end is `eth0` of the host `stray`."""
+    def beside():
+        stray = Host('stray', 'stray', '10.20.0.99', 'fd00:20::99')
+        lab.make_ns(lab.ns('stray'))
+        lab.hosts['stray'] = stray
+        try:
+            subprocess.run(['ip', '-n', lab.ns('gw'), 'link', 'add', lab.veth('stray'), 'type', 'veth', 'peer', 'name', 'eth0', 'netns',
+                            lab.ns('stray')], check=True)
+            lab.address(stray)
+            subprocess.run(['ip', '-n', lab.ns('gw'), 'link', 'set', lab.veth('stray'), 'master', BRIDGE, 'up'], check=True)
+            wait_for('the device forwards', lambda: f'{lab.veth("stray")}' in inside(lab, 'bridge', 'link') and
+                     'state forwarding' in inside(lab, 'bridge', 'link', 'show', 'dev', lab.veth('stray')), 5)
+            case()
+        finally:
+            subprocess.run(['ip', '-n', lab.ns('gw'), 'link', 'del', lab.veth('stray')], capture_output=True)
+            del lab.hosts['stray']
+            lab.drop_ns(lab.ns('stray'))
+    return beside
+
+
+def nothing_arrives(lab, host, frame, witness):
+    def case():
+        mark = MARK + b'stray'
+        with Capture(lab, witness) as capture:
+            send(lab, host, [frame.replace('MARK', repr(mark))])
+            time.sleep(0.5)
+            tap.equal(capture.count(mark), 0, 'arrived')
     return case
 
 
@@ -111,5 +143,13 @@ with Lab(BUILD, engine='nft') as lab:
         ('br_netfilter switched off for all bridges: IPv6', decided_whatever_sysctl_says(
             lab, refused(lab, 'no-rule', 'intruder', denied.format('IPv6(src=intruder_ip6, dst=dns_ip6)'), 'dns'))),
         ('and what is allowed passes', decided_whatever_sysctl_says(lab, passes(lab, 'staff', dns(), 'dns'))),
+        ('ARP of a device that is no port', not_a_port(lab, nothing_arrives(
+            lab, 'stray', 'Ether(src=stray_mac, dst=web_mac)/ARP(op=2, hwsrc=stray_mac, psrc=staff_ip, hwdst=web_mac, pdst=web_ip)/'
+            'Raw(MARK)', 'web'))),
+        ('anything of a device that is no port', not_a_port(lab, nothing_arrives(
+            lab, 'stray', 'Ether(src=stray_mac, dst="ff:ff:ff:ff:ff:ff", type=0x88b5)/Raw(MARK)', 'web'))),
+        ('a question of ARP to a device that is no port', not_a_port(lab, nothing_arrives(
+            lab, 'staff', 'Ether(src=staff_mac, dst="ff:ff:ff:ff:ff:ff")/ARP(op=1, hwsrc=staff_mac, psrc=staff_ip, pdst=web_ip)/'
+            'Raw(MARK)', 'stray'))),
         ('both laws close', laws_close(lab)),
     ])
