@@ -44,6 +44,7 @@ struct kernel {
 	int tap[2];     /* of probes; -1: closed */
 	uint32_t swept; /* the turn of the last sweep that left no session out */
 	bool sweep_due, clock_good;
+	bool litter; /* of versions before the one in force */
 	int64_t next_leases_s, next_clock_s;
 };
 
@@ -156,6 +157,13 @@ static bool marks_are_new(struct kernel *k, struct refusal *why)
 		      TURNS_UNSWEPT);
 }
 
+static void note_litter(struct kernel *k, int code)
+{
+	k->litter = code > 0;
+	if (code)
+		say(k, WARNING, "it will be tried again: %s", nl_error(k->world.nl));
+}
+
 /* In one transaction. False: the kernel holds what it held. */
 static bool swap(struct kernel *k, const struct nft_program *p, const struct nft_version *version,
 		 const struct bound *bound, struct refusal *why)
@@ -167,11 +175,13 @@ static bool swap(struct kernel *k, const struct nft_program *p, const struct nft
 	struct nft_bound *elements = bound ? bound_elements(bound, &n) : NULL;
 	if (bound && !elements)
 		return refuse(why, ENOMEM, "no memory for the elements of bindings");
+	records_expect(k->world.records, p == k->closed ? NULL : p, version);
 	const int code = nl_swap(k->world.nl, p, version->model, version, elements, n);
 	free(elements);
-	if (code)
+	if (code < 0)
 		return refuse(why, -code, "the kernel refused: %s", nl_error(k->world.nl));
 	k->version = *version;
+	note_litter(k, code);
 	return true;
 }
 
@@ -717,6 +727,13 @@ void kernel_on_change(struct kernel *k)
 		    why.text);
 }
 
+static void tidy(struct kernel *k)
+{
+	const struct nft_program *p = program_of(k) ? program_of(k) : k->closed;
+
+	note_litter(k, nl_tidy(k->world.nl, p, k->version.model, &k->version));
+}
+
 static void watch_clock(struct kernel *k)
 {
 	const bool good = clock_is_good(k);
@@ -737,6 +754,8 @@ void kernel_tick(struct kernel *k, kernel_gone_fn *gone, void *ctx)
 
 	if (k->sweep_due)
 		sweep(k);
+	if (k->litter)
+		tidy(k);
 	if (now >= k->next_clock_s) {
 		k->next_clock_s = now + CLOCK_SCAN_S;
 		watch_clock(k);

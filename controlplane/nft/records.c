@@ -237,24 +237,23 @@ uint64_t records_instance(const struct records *r)
 
 /* --- what is in force --------------------------------------------------------------------------------- */
 
-static void note_change(struct records *r)
+void records_expect(struct records *r, const struct nft_program *program, const struct nft_version *version)
 {
-	r->changed_ms = (int64_t)(r->recorder.now.now_ns / NS_PER_MS);
+	if (!marks_use(&r->marks, program, version))
+		records_notice(r, "out of memory: decisions of generation %u cannot be recorded",
+			       version->generation);
 }
 
 void records_use(struct records *r, const struct nft_program *program, const struct nft_version *version)
 {
-	if (r->marks.of[0].n)
+	if (r->program)
 		records_ready(r); /* what the programs before have decided */
 	else
 		records_clock(r);
 	r->program = program;
 	r->version = *version;
-	note_change(r);
 	sweep_forget(r);
-	if (!marks_use(&r->marks, program, version))
-		records_notice(r, "out of memory: decisions of generation %u cannot be recorded",
-			       version->generation);
+	records_expect(r, program, version);
 	__atomic_store_n(&r->recorder.count->generation, version->generation, __ATOMIC_RELEASE);
 }
 
@@ -271,7 +270,6 @@ void records_binding(struct records *r, const struct dp_binding *b)
 		records_notice(r, "out of memory: a binding's sessions count as $unknown's");
 	if (same)
 		return;
-	note_change(r);
 	sessions_at(&r->sessions, b->domain, b->family, b->addr, sweep_one, r);
 }
 
@@ -285,7 +283,6 @@ void records_bindings(struct records *r, const struct dp_binding *b, size_t n)
 		all &= homes_set(&r->homes, &b[i]);
 	if (!all)
 		records_notice(r, "out of memory: sessions of some bindings count as $unknown's");
-	note_change(r);
 	r->recheck = true;
 }
 

@@ -56,7 +56,6 @@ struct records {
 
 	int64_t began_ns; /* UTC: sessions older than this have their record elsewhere */
 	int64_t list_ms, absent_ms;
-	int64_t changed_ms;   /* when programs or identities did */
 	uint32_t list, sweep; /* numbers of the last ones */
 	uint32_t undrained;   /* sessions decided again since events were read */
 	bool adopted;         /* one list was taken */
@@ -123,4 +122,6 @@ bool flows_set_ends(struct records *r, struct session *s);
 /* --- sweep.c */
 void sweep_one(void *records, struct session *s);
 void sweep_all(struct records *r);
+/* Was it decided with other identities, or otherwise, than what is in force says? */
+bool sweep_doubts(struct records *r, const struct session *s);
 void sweep_forget(struct records *r); /* answers that were asked for */

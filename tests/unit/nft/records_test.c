@@ -1092,6 +1092,43 @@ static void another_identity_is_judged(void **state)
 	no_record();
 }
 
+/* The kernel decided with the identity of before, and nobody was told of the session when that changed. */
+static void a_session_opened_unseen_is_judged_when_it_is_seen(void **state)
+{
+	struct dp_binding b = binding("10.0.0.1", GUEST, 0);
+
+	kernel_opens(1, true);
+	records_binding(w.r, &b);
+	assert_int_equal(kernel.deleted, 0);
+	kernel.overrun = true;
+	settle();
+	assert_int_equal(kernel.deleted, 1);
+	next_record(RECORD_OPEN);
+	assert_int_equal(next_record(RECORD_CHANGED).rule, 2);
+	next_record(RECORD_END);
+	no_record();
+}
+
+/* The twin: its packet was on its way while the binding changed, and its event came behind. */
+static void a_session_opened_with_a_late_event_is_judged(void **state)
+{
+	struct dp_binding b = binding("10.0.0.1", GUEST, 0);
+	struct nl_session s;
+
+	kernel_opens(1, true);
+	s = *fake_session(1);
+	records_binding(w.r, &b);
+	fake_event(NL_SESSION_NEW, &s, false);
+	settle();
+	assert_int_equal(kernel.deleted, 1);
+	b.identity = WEB;
+	records_binding(w.r, &b);
+	kernel_opens(2, false); /* decided with the identity that it has */
+	settle();
+	assert_int_equal(kernel.deleted, 1);
+	assert_int_equal(kernel.marked, 0);
+}
+
 static void all_bindings_anew_is_judged_at_the_tick(void **state)
 {
 	const struct dp_binding b = binding("10.0.0.1", WEB, 0);
@@ -1379,6 +1416,8 @@ int main(void)
 		TEST(a_sweep_without_a_list_is_an_error),
 		TEST(a_binding_that_goes_takes_its_sessions_along),
 		TEST(another_identity_is_judged),
+		TEST(a_session_opened_unseen_is_judged_when_it_is_seen),
+		TEST(a_session_opened_with_a_late_event_is_judged),
 		TEST(all_bindings_anew_is_judged_at_the_tick),
 		TEST(unbound_sources_are_endpoint_events),
 		TEST(arp_names_its_sender),
