@@ -253,6 +253,7 @@ void records_use(struct records *r, const struct nft_program *program, uint32_t 
 		records_ready(r); /* what the programs before have decided */
 	else
 		records_clock(r);
+	r->told = true;
 	r->program = program;
 	r->generation = program ? generation : 0;
 	r->model = model_at(program, r->recorder.now.utc_ns / NS_PER_S);
@@ -374,7 +375,7 @@ void records_tick(struct records *r, int64_t now_ms)
 	records_failed(r, "counters of the kernel", error);
 	list_if_due(r, now_ms);
 	flows_settle(r, now_ms);
-	if (r->recheck) {
+	if (r->recheck && r->told) {
 		r->recheck = false;
 		sweep_all(r);
 	}
