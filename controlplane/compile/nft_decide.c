@@ -223,13 +223,13 @@ static void rules_guarded(struct decide *d)
 	if (d->m->box->layout == NFT_LAYOUT_BRCT) {
 		nft_rule_open(e);
 		nft_is(e, T_PROTOCOL, 0x0806);
-		nft_accept(e);
+		go(d, "let_by");
 	}
 	for (size_t i = 0; i < sizeof nd; i++) {
 		nft_rule_open(e);
 		nft_is_family(e, 6);
 		nft_is(e, T_ICMP6_TYPE, nd[i]);
-		nft_accept(e);
+		go(d, "let_by");
 	}
 }
 
@@ -309,6 +309,8 @@ static void build_ends(struct decide *d)
 	chain(d, "pass");
 	nft_rule_open(e);
 	nft_count(e, d->w->passed);
+	otherwise(d, "let_by");
+	chain(d, "let_by"); /* without the mark that whatever is undecided has (build_shut) */
 	nft_rule_open(e);
 	nft_number(e, 0);
 	nft_set_mark(e);

@@ -586,6 +586,21 @@ static void build_base(struct nft_emit *e)
 	}
 }
 
+/* Whoever decides a packet takes its mark away, so one that still has it was decided by nobody. */
+static void build_shut(struct nft_emit *e)
+{
+	static const uint16_t decided[] = {0x0800, 0x86dd};
+
+	nft_base_open(e, "shut", NF_BR_FORWARD, NFT_SHUT_PRIORITY);
+	for (size_t i = 0; i < sizeof decided / sizeof decided[0]; i++) {
+		nft_rule_open(e);
+		nft_is(e, T_PROTOCOL, decided[i]);
+		nft_is_not(e, T_MARK, 0);
+		port_of(e, T_OIFNAME);
+		nft_drop(e);
+	}
+}
+
 void nft_build_guard(struct nft_emit *e, const struct nft_box *box)
 {
 	static void (*const parts[])(struct guard *) = {
@@ -609,4 +624,6 @@ void nft_build_guard(struct nft_emit *e, const struct nft_box *box)
 	build_spoof(&g, "spoof_arp", "drop_arp");
 	build_spoof(&g, "spoof_nd", "drop_nd");
 	build_base(e);
+	if (!g.zoned)
+		build_shut(e);
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/netfilter.h>
@@ -24,6 +25,7 @@
 
 #define TRIAL_TABLE "cordon_trial"
 #define NO_TABLE    "cordon_none" /* deleting it is what makes a trial fail */
+#define VLAN_LAST   4094u
 
 /* --- what nf_tables has ------------------------------------------------------------------------------- */
 
@@ -201,6 +203,46 @@ static int enslave(struct nl *nl, int control, const char *name)
 	return ask_device(control, SIOCBRADDIF, &bridge);
 }
 
+/* A VLAN that no port of ours is in: there a frame that nobody was bound for would be flooded to hosts. */
+static uint16_t probe_vlan(const struct nl *nl)
+{
+	uint16_t vlan = VLAN_LAST;
+
+	while (vlan > 1 && nl->ours_zone[vlan])
+		vlan--;
+	return vlan;
+}
+
+/* Where the bridge filters VLANs, a port that is in none gets nothing through. */
+static int join_vlan(struct nl *nl, int control, const char *name)
+{
+	const struct bridge_vlan_info vlan = {BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED,
+					      probe_vlan(nl)};
+	char buffer[MNL_NLMSG_HDRLEN + 128];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
+	struct ifreq device = {0};
+	int code, fd;
+
+	if (!filters_vlans(nl))
+		return 0;
+	snprintf(device.ifr_name, sizeof device.ifr_name, "%s", name);
+	code = ask_device(control, SIOCGIFINDEX, &device);
+	fd = code ? code : nl_socket(NETLINK_ROUTE, NL_RECEIVE);
+	if (fd < 0)
+		return fd;
+	h->nlmsg_type = RTM_SETLINK;
+	h->nlmsg_flags = NLM_F_REQUEST;
+	struct ifinfomsg *port = mnl_nlmsg_put_extra_header(h, sizeof *port);
+	port->ifi_family = PF_BRIDGE;
+	port->ifi_index = device.ifr_ifindex;
+	struct nlattr *spec = mnl_attr_nest_start(h, IFLA_AF_SPEC);
+	mnl_attr_put(h, IFLA_BRIDGE_VLAN_INFO, sizeof vlan, &vlan);
+	mnl_attr_nest_end(h, spec);
+	code = nl_ask(nl, fd, h, NULL, NULL);
+	close(fd);
+	return code;
+}
+
 static int bring_up(int control, const char *name)
 {
 	struct ifreq device = {0};
@@ -252,6 +294,10 @@ static int open_probe(struct nl *nl, int control, uint32_t i)
 		silence(names[i]);
 		step = "put into the bridge";
 		code = enslave(nl, control, names[i]);
+		if (!code) {
+			step = "put into a VLAN";
+			code = join_vlan(nl, control, names[i]);
+		}
 		if (!code) {
 			step = "brought up";
 			code = bring_up(control, names[i]);

@@ -250,6 +250,7 @@ void records_use(struct records *r, const struct nft_program *program, const str
 		records_ready(r); /* what the programs before have decided */
 	else
 		records_clock(r);
+	r->told = true;
 	r->program = program;
 	r->version = *version;
 	sweep_forget(r);
@@ -363,7 +364,7 @@ void records_tick(struct records *r, int64_t now_ms)
 	records_failed(r, "counters of the kernel", error);
 	list_if_due(r, now_ms);
 	flows_settle(r, now_ms);
-	if (r->recheck) {
+	if (r->recheck && r->told) {
 		r->recheck = false;
 		sweep_all(r);
 	}

@@ -58,6 +58,7 @@ struct records {
 	int64_t list_ms, absent_ms;
 	uint32_t list, sweep; /* numbers of the last ones */
 	uint32_t undrained;   /* sessions decided again since events were read */
+	bool told;            /* what is in force; until then it is an earlier process's, and its marks mean nothing */
 	bool adopted;         /* one list was taken */
 	bool overrun;         /* the kernel dropped events since the last list began */
 	bool recheck;         /* sessions must be decided again */

@@ -130,6 +130,10 @@ static void bridge(struct closing *c)
 	port_rule(c, NFT_META_OIFNAME, "no_copy");
 	if (c->box->layout == NFT_LAYOUT_BRCT)
 		base(c, "decision", NF_BR_PRE_ROUTING, -100);
+	if (c->box->layout == NFT_LAYOUT_BRNF) {
+		base(c, "shut", NF_BR_FORWARD, NFT_SHUT_PRIORITY);
+		port_rule(c, NFT_META_OIFNAME, "no_copy");
+	}
 	chain(c, "closed");
 	counters_then_drop(c, counted, 2);
 	chain(c, "no_copy");

@@ -3,6 +3,7 @@
 refusal is seen not to arrive and is counted under its reason; each has a twin that passes."""
 
 import os
+import signal
 import subprocess
 import time
 
@@ -89,6 +90,37 @@ def decided_whatever_sysctl_says(lab, case):
     return without
 
 
+def without_the_deciding_table(lab, case):
+    """Nobody is there to put it back: what nothing decides must not pass."""
+    def half():
+        nft = lab.procs['nft']
+        os.kill(nft.pid, signal.SIGSTOP)
+        try:
+            inside(lab, 'nft', 'delete', 'table', 'inet', 'cordon')
+            case()
+        finally:
+            os.kill(nft.pid, signal.SIGCONT)
+        wait_for('the table is there again', lambda: 'table inet cordon' in inside(lab, 'nft', 'list', 'tables'), 10)
+        wait_for('the engine holds the policy again', lambda: all(e['equal'] for e in lab.status()['engines']), 20)
+    return half
+
+
+def without_br_netfilter(lab, case):
+    """Somebody takes our bridge's own switch away."""
+    def off():
+        words = ['nf_call_iptables', 'nf_call_ip6tables']
+        inside(lab, 'ip', 'link', 'set', BRIDGE, 'type', 'bridge', *(w for word in words for w in (word, '0')))
+        for key in ('iptables', 'ip6tables'):
+            inside(lab, 'sysctl', '-qw', f'net.bridge.bridge-nf-call-{key}=0')
+        try:
+            case()
+        finally:
+            inside(lab, 'ip', 'link', 'set', BRIDGE, 'type', 'bridge', *(w for word in words for w in (word, '1')))
+            for key in ('iptables', 'ip6tables'):
+                inside(lab, 'sysctl', '-qw', f'net.bridge.bridge-nf-call-{key}=1')
+    return off
+
+
 with Lab(BUILD, engine='nft') as lab:
     lab.up(POLICY)
     denied = 'Ether(src=intruder_mac, dst=dns_mac)/{}/UDP(sport=4000, dport=53)/Raw(MARK)'
@@ -143,6 +175,16 @@ with Lab(BUILD, engine='nft') as lab:
         ('br_netfilter switched off for all bridges: IPv6', decided_whatever_sysctl_says(
             lab, refused(lab, 'no-rule', 'intruder', denied.format('IPv6(src=intruder_ip6, dst=dns_ip6)'), 'dns'))),
         ('and what is allowed passes', decided_whatever_sysctl_says(lab, passes(lab, 'staff', dns(), 'dns'))),
+        ('nothing decides: what is denied does not pass', without_the_deciding_table(lab, nothing_arrives(
+            lab, 'intruder', denied.format('IP(src=intruder_ip, dst=dns_ip)'), 'dns'))),
+        ('nothing decides: nor does what is allowed', without_the_deciding_table(lab, nothing_arrives(lab, 'staff', dns(), 'dns'))),
+        ('nothing hands packets over: IPv4', without_br_netfilter(lab, nothing_arrives(lab, 'staff', dns(), 'dns'))),
+        ('nothing hands packets over: IPv6', without_br_netfilter(lab, nothing_arrives(
+            lab, 'staff', TO_DNS + 'IPv6(src=staff_ip6, dst=dns_ip6)/UDP(sport=4000, dport=53)/Raw(MARK)', 'dns'))),
+        ('and with both it passes', passes(lab, 'staff', dns(), 'dns')),
+        ('neighbours are found over IPv6', lambda: tap.equal(
+            [lab.run('staff', ['ip', 'neigh', 'flush', 'all']).returncode, lab.run('staff', ['ping', '-6', '-c1', '-W2', lab.hosts['web'].v6]).returncode],
+            [0, 0], 'ping over IPv6')),
         ('ARP of a device that is no port', not_a_port(lab, nothing_arrives(
             lab, 'stray', 'Ether(src=stray_mac, dst=web_mac)/ARP(op=2, hwsrc=stray_mac, psrc=staff_ip, hwdst=web_mac, pdst=web_ip)/'
             'Raw(MARK)', 'web'))),

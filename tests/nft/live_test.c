@@ -522,10 +522,11 @@ static void the_guard_keeps_frames_from_the_bridge(void **state)
 	close(b);
 }
 
-static void probe_ports_are_bridge_ports(void **state)
+/* What one of them sends comes out at the other. */
+static void probe_ports_reach_each_other(void)
 {
 	const uint8_t broadcast[60] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 9, 0x08, 0x06};
-	uint8_t got[2048];
+	uint8_t got[2048] = {0};
 	int fds[2], n = 0;
 
 	if (nl_probe_open(nl, fds))
@@ -537,6 +538,16 @@ static void probe_ports_are_bridge_ports(void **state)
 		n++;
 	assert_memory_equal(got, broadcast, sizeof broadcast);
 	nl_probe_close(nl);
+}
+
+static void probe_ports_are_bridge_ports(void **state)
+{
+	int fds[2];
+
+	probe_ports_reach_each_other();
+	/* where VLANs are kept apart, also among ports that are in none */
+	if (space_run("ip link set br0 type bridge vlan_filtering 1 vlan_default_pvid 0 2> /dev/null"))
+		probe_ports_reach_each_other();
 	assert_false(space_run("ip link show cordonp0 2> /dev/null"));
 	assert_true(space_run("ip link del br0"));
 	assert_int_equal(nl_probe_open(nl, fds), -ENODEV);

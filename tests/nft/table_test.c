@@ -14,28 +14,36 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "space.h"
 
 static struct nl *nl;
 
-static int fresh(void **state)
+static int fresh_socket(void)
 {
 	const struct nft_box box = space_box();
 	char error[320];
 
-	space_new();
 	if (nl_open(&nl, &box, error, sizeof error)) {
 		fprintf(stderr, "# %s\n", error);
 		return -1;
 	}
 	return 0;
+}
+
+static int fresh(void **state)
+{
+	space_new();
+	return fresh_socket();
 }
 
 static int done(void **state)
@@ -356,14 +364,136 @@ static void a_base_chain_of_another_kind_is_made_anew(void **state)
 	free(p);
 }
 
+/* Some kernels take minutes for as many as others take in a second. */
+static uint32_t elements(void)
+{
+	return getenv("ELEMENTS") ? (uint32_t)atoi(getenv("ELEMENTS")) : 100000;
+}
+
 static void a_large_program(void **state)
 {
 	size_t size;
-	struct nft_program *p = space_ports(100000, &size);
+	struct nft_program *p = space_ports(elements(), &size);
 
 	swap(p, &first);
 	assert_string_equal(difference(p, &first), "");
 	free(p);
+}
+
+/* --- killed while it loads ----------------------------------------------------------------------------- */
+
+struct loading {
+	const struct nft_program *of[2]; /* by generation: one even, one odd */
+	struct nft_version held;
+	uint32_t whole, leftover;
+};
+
+/* One version after another until it is killed. The first byte says that it begins. */
+static void load_for_ever(const struct loading *l, int begins)
+{
+	struct nft_version v = l->held;
+
+	if (fresh_socket() || write(begins, "", 1) != 1)
+		_exit(1);
+	for (;;) {
+		v.generation++;
+		if (nl_swap(nl, l->of[v.generation % 2], 0, &v, NULL, 0))
+			_exit(1);
+	}
+}
+
+/* Seconds that one load takes here. */
+static double load_takes(struct loading *l)
+{
+	struct timespec from, to;
+
+	l->held.generation++;
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	swap(l->of[l->held.generation % 2], &l->held);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	return (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+}
+
+static void kill_after(const struct loading *l, double seconds)
+{
+	int begins[2], status;
+	char byte;
+
+	nl_close(nl);
+	assert_int_equal(pipe(begins), 0);
+	const pid_t pid = fork();
+	if (!pid)
+		load_for_ever(l, begins[1]);
+	assert_int_equal(read(begins[0], &byte, 1), 1);
+	usleep((useconds_t)(seconds * 1e6));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status)); /* it was refused nothing */
+	close(begins[0]);
+	close(begins[1]);
+	assert_int_equal(fresh_socket(), 0);
+}
+
+/* Every set and every rule of the program is there, whatever else is. */
+static void expect_whole(const struct nft_program *p, const struct nft_program *got)
+{
+	const struct nft_table *t = nft_find_table(p, 0, NFT_INET), *there = nft_find_table(got, 0, NFT_INET);
+	const struct nft_set *set = nft_find_set(p, t, "ports"), *held = nft_find_set(got, there, "ports");
+	const struct nft_element *want = nft_at(p, p->element), *have = nft_at(got, got->element);
+
+	assert_non_null(held);
+	assert_int_equal(held->element_count, set->element_count);
+	assert_memory_equal(have + held->element_first, want + set->element_first,
+			    set->element_count * sizeof *want);
+	for (uint32_t i = 0; i < t->chain_count; i++) {
+		const struct nft_chain *chain =
+			(const struct nft_chain *)nft_at(p, p->chain) + t->chain_first + i;
+		const struct nft_chain *found = nft_find_chain(got, there, nft_text(p, chain->name));
+
+		assert_non_null(found);
+		assert_int_equal(found->rule_count, chain->rule_count);
+	}
+}
+
+static void look_at_what_is_left(struct loading *l)
+{
+	const uint32_t before = l->held.generation;
+	struct nft_program *got;
+	char what[300];
+	size_t size;
+
+	if (nl_dump(nl, &got, &size, &l->held))
+		fail_msg("%s", nl_error(nl));
+	assert_true(l->held.generation >= before);
+	const struct nft_program *p = l->of[l->held.generation % 2];
+	expect_whole(p, got);
+	const bool more = nft_differ(p, 0, got, 0, what, sizeof what);
+	if (more && !strstr(what, "is too much"))
+		fail_msg("%s", what);
+	l->leftover += more;
+	l->whole += !more;
+	free(got);
+}
+
+/* Whatever the moment, one version is in force as a whole, and the next load leaves nothing of the others. */
+static void killed_while_it_loads(void **state)
+{
+	const uint32_t kills = getenv("KILLS") ? (uint32_t)atoi(getenv("KILLS")) : 10;
+	size_t size;
+	struct nft_program *p[2] = {space_ports(elements() / 5, &size), space_ports(elements() / 10, &size)};
+	struct loading l = {.of = {p[0], p[1]}, .held = {.turn = 1}};
+	const double both = load_takes(&l) + load_takes(&l);
+
+	for (uint32_t i = 0; i < kills; i++) {
+		kill_after(&l, both * i / kills);
+		look_at_what_is_left(&l);
+		load_takes(&l);
+		assert_string_equal(difference(l.of[l.held.generation % 2], &l.held), "");
+	}
+	print_message("# %u kills: %u times nothing was left over, %u times something that is not in force\n",
+		      kills, l.whole, l.leftover);
+	free(p[0]);
+	free(p[1]);
 }
 
 /* --- elements ----------------------------------------------------------------------------------------- */
@@ -414,14 +544,18 @@ static void elements_come_and_go(void **state)
 
 /* --- what somebody else does -------------------------------------------------------------------------- */
 
-static void drift(const struct nft_program *p, const char *command, const char *wanted)
+/* `newer`: a kernel may refuse it. */
+static void drift(const struct nft_program *p, const char *command, const char *wanted, bool newer)
 {
 	const char *what;
 
 	swap(p, &first);
 	assert_false(nl_changed(nl));
-	if (!space_run("nft '%s'", command))
-		fail_msg("nft '%s'", command);
+	if (!space_run("nft '%s'", command)) {
+		if (!newer)
+			fail_msg("nft '%s'", command);
+		return;
+	}
 	struct pollfd told = {nl_changes_fd(nl), POLLIN, 0};
 	assert_int_equal(poll(&told, 1, 1000), 1);
 	assert_true(nl_changed(nl));
@@ -438,6 +572,7 @@ static void what_others_change_is_noticed_and_shown(void **state)
 {
 	static const struct {
 		const char *command, *wanted;
+		bool newer;
 	} changes[] = {
 		{"add rule inet cordon session_1_0_1 accept", "session"},
 		{"insert rule inet cordon forward accept", "forward"},
@@ -447,7 +582,7 @@ static void what_others_change_is_noticed_and_shown(void **state)
 		{"delete element inet cordon source_1_0_1 { 1 }", "source"},
 		{"add element inet cordon ports_1_0_1 { 0x7 . 17 . 1-2 : 5 }", "ports"},
 		{"delete element bridge cordon martian4_1_0_1 { 128.0.0.0 }", "martian4"},
-		{"insert rule inet cordon session_1_0_1 ct mark @opening_1_0_1 accept", "session"},
+		{"insert rule inet cordon session_1_0_1 ct mark @opening_1_0_1 accept", "session", true},
 		{"add chain inet cordon mine", "mine"},
 		{"add chain inet cordon open", "open (foreign)"},
 		{"add chain bridge cordon frame { type filter hook forward priority 1; policy drop; }",
@@ -463,7 +598,7 @@ static void what_others_change_is_noticed_and_shown(void **state)
 	struct nft_program *p = space_program(5, &size);
 
 	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++)
-		drift(p, changes[i].command, changes[i].wanted);
+		drift(p, changes[i].command, changes[i].wanted, changes[i].newer);
 	swap(p, &first);
 	assert_true(space_run("nft 'add table inet cordon2; add chain inet cordon2 x; add table ip other'"));
 	assert_false(nl_changed(nl));
@@ -511,6 +646,7 @@ int main(void)
 		TEST(what_others_change_is_noticed_and_shown),
 		TEST(marks_of_other_generations_are_no_classes),
 		TEST(a_large_program),
+		TEST(killed_while_it_loads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1235,6 +1235,43 @@ static void a_restart_goes_on_with_the_kernels_sessions(void **state)
 	assert_int_equal(w.n_notices, 0);
 }
 
+/* Bindings are read from the kernel at once, the program comes with the next publish: until then nothing is
+ * cut. */
+static void what_was_adopted_is_not_judged(void **state)
+{
+	shut();
+	kernel.now_ms += 1000;
+	open_records();
+	bind_hosts();
+	kernel_opens(1, false);
+	kernel.overrun = true; /* that makes a list, too */
+	kernel_opens(2, true);
+	settle();
+	no_record();
+	assert_int_equal(kernel.deleted, 0);
+	assert_int_equal(count()->decisions_lost, 2); /* by which rule nobody knows */
+	take(w.program[0]);
+	assert_int_equal(records_sweep(w.r), 0);
+	kernel_ends(1, 7, false);
+	settle();
+	assert_int_equal(next_record(RECORD_END).rule, 1);
+	no_record();
+	assert_int_equal(kernel.deleted, 0);
+}
+
+/* The twin: nothing is in force, and that was said. */
+static void what_nothing_allows_is_cut(void **state)
+{
+	begin_session();
+	w.generation = 0;
+	take(NULL);
+	bind_hosts();
+	settle();
+	assert_int_equal(next_record(RECORD_CHANGED).reason, REASON_DENY_ALL);
+	assert_int_equal(next_record(RECORD_END).end, RECORD_END_REVOKED);
+	assert_int_equal(kernel.deleted, 1);
+}
+
 /* Without time stamps the first list says nothing about age, but an event does. */
 static void a_session_opened_while_starting_has_its_opening(void **state)
 {
@@ -1422,6 +1459,8 @@ int main(void)
 		TEST(unbound_sources_are_endpoint_events),
 		TEST(arp_names_its_sender),
 		TEST(a_restart_goes_on_with_the_kernels_sessions),
+		TEST(what_was_adopted_is_not_judged),
+		TEST(what_nothing_allows_is_cut),
 		TEST(a_restart_into_another_policy_cuts),
 		TEST(a_session_of_a_forgotten_generation_is_no_change),
 		TEST(too_many_ports_are_refused),
