@@ -78,6 +78,11 @@ until_true bound 10.20.0.32
 pings 1 10.20.0.11
 pings 1 10.20.0.31
 
+echo asked with packets
+$cordon verify -o table 2>&1
+echo verify ended with $?
+bridge vlan show dev cordonp0 | sed 1d
+
 echo the end
 $cordon status
 $cordon status -o json | grep -o '"layout":"[a-z-]*"'
