@@ -150,7 +150,8 @@ static bool understand(struct daemon *d, struct generation *g, struct diags *fin
 		return refuse(d, e, 422, CLI_POLICY, "fix the findings and commit again",
 			      "the policy does not compile");
 	ok = generation_admit(g, d->config, now, findings);
-	needs_note(g->rs, &d->box, findings);
+	g->needs_dpdk =
+		d->box.planes & NFT_PLANE_FORWARD ? (int64_t)needs_note(g->rs, &d->box, findings) : -1;
 	policy_warn(g->rs, now, findings);
 	diags_sort(findings);
 	if (ok)

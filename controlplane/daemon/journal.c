@@ -24,9 +24,19 @@ int64_t utc_now_ns(void)
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+/* A store of before has every column but those that were added since. */
+static void add_columns(struct sqlite3 *db)
+{
+	if (sql_number(db, 0,
+		       "SELECT count(*) FROM pragma_table_info('generation') WHERE name = 'needs_dpdk'",
+		       "") == 0)
+		sql_run(db, "ALTER TABLE generation ADD COLUMN needs_dpdk INTEGER", "");
+}
+
 void journal_init(struct journal *j, struct sqlite3 *db)
 {
 	*j = (struct journal){.db = db};
+	add_columns(db);
 	j->adopt_max = sql_number(db, 0, "SELECT max(id) FROM binding", "");
 	sql_run(db, "CREATE TEMP TABLE IF NOT EXISTS adopted (id INTEGER PRIMARY KEY)", "");
 }
@@ -123,10 +133,11 @@ static int insert_generation(struct journal *j, const struct generation *g, cons
 	digest_text(g->image_digest, image);
 	return sql_run(j->db,
 		       "INSERT INTO generation (number, state, digest, image_digest, author, message, ticket,"
-		       " from_generation, prepared_ns, tests_passed)"
-		       " VALUES (?, 'prepared', ?, ?, ?, ?, ?, nullif(?, 0), ?, ?)",
-		       "itttttiii", (int64_t)g->number, digest, image, meta->author, meta->message,
-		       meta->ticket, meta->from_generation, utc_now_ns(), (int64_t)g->tests_passed);
+		       " from_generation, prepared_ns, tests_passed, needs_dpdk)"
+		       " VALUES (?, 'prepared', ?, ?, ?, ?, ?, nullif(?, 0), ?, ?, nullif(?, -1))",
+		       "itttttiiii", (int64_t)g->number, digest, image, meta->author, meta->message,
+		       meta->ticket, meta->from_generation, utc_now_ns(), (int64_t)g->tests_passed,
+		       g->needs_dpdk);
 }
 
 static int insert_files(struct journal *j, const struct generation *g)

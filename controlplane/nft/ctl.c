@@ -176,9 +176,13 @@ static bool on_deny_all(struct ctl *c, struct exchange *x)
 	return true;
 }
 
+/* What was logged of the pair is recorded while it is known who they are. */
 static void between_probes(void *ctx)
 {
-	look_at_dataplane(ctx);
+	struct ctl *c = ctx;
+
+	look_at_dataplane(c);
+	records_ready(c->world.records);
 }
 
 static bool on_probe(struct ctl *c, struct exchange *x)

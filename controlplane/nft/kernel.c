@@ -558,10 +558,8 @@ static bool probe_pair(struct kernel *k, struct dp_probes *p, const uint8_t *byt
 		return refuse(why, -code, "probe: a frame could not be sent or received: %s",
 			      strerror(-code));
 	}
-	if (!change_bindings(k, hosts, 2, why))
-		return false;
-	end_sessions(k, note_probed);
-	return true;
+	end_sessions(k, note_probed); /* before they are nobody's, and would be decided anew */
+	return change_bindings(k, hosts, 2, why);
 }
 
 static bool may_probe(struct kernel *k, const struct dp_probes *p, size_t size, struct refusal *why)

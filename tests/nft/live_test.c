@@ -549,6 +549,10 @@ static void probe_ports_are_bridge_ports(void **state)
 	if (space_run("ip link set br0 type bridge vlan_filtering 1 vlan_default_pvid 0 2> /dev/null"))
 		probe_ports_reach_each_other();
 	assert_false(space_run("ip link show cordonp0 2> /dev/null"));
+	assert_true(space_run("ip link set br0 down"));
+	assert_int_equal(nl_probe_open(nl, fds), -ENETDOWN);
+	assert_non_null(strstr(nl_error(nl), "the bridge lets nothing pass: Network is down"));
+	assert_false(space_run("ip link show cordonp0 2> /dev/null"));
 	assert_true(space_run("ip link del br0"));
 	assert_int_equal(nl_probe_open(nl, fds), -ENODEV);
 	assert_non_null(strstr(nl_error(nl), "cordonp0 could not be put into the bridge"));

@@ -190,8 +190,10 @@ for part in 5 8; do
 done
 $cordon rollback 1 -m back | grep -q 'is active' && pings 1 10.20.0.11
 
-heading 'verified'
-$cordon verify
+heading 'asked with packets'
+$cordon verify -o table 2>&1
+echo verify ended with $?
+bridge vlan show dev cordonp0 | sed 1d
 
 heading 'the end'
 $cordon status
