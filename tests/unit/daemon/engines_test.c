@@ -130,6 +130,38 @@ static void test_commit_needs_every_engine(void **state)
 	rig_stop(&r);
 }
 
+/* The data path decides what becomes of an open intent; a follower that is there first waits, and says so. */
+static void decide_with_follower(bool holds_it, uint32_t active)
+{
+	struct rig r;
+
+	start(&r, "fail: nft\n");
+	must_commit(&r, policy_one);
+	must_commit(&r, policy_two);
+	assert_int_equal(rig_number(&r, "UPDATE generation SET state = CASE number WHEN 1 THEN 'active' ELSE "
+					"'prepared' END RETURNING 0"),
+			 0);
+	if (!holds_it) {
+		testdp_stop(r.dp);
+		r.dp = testdp_start(r.dir);
+	}
+	testdp_fault(r.dp, DP_HELLO, TESTDP_CLOSE, 1);
+	rig_restart_daemon(&r);
+	while (!dp_connected(r.d.links[1].dp))
+		rig_turn(&r);
+	assert_false(dp_connected(r.d.links[0].dp));
+	assert_string_equal(r.d.links[1].text, "it is read back when generation 2 is decided");
+	rig_settle(&r);
+	rig_check_active(&r, active);
+	rig_stop(&r);
+}
+
+static void test_a_follower_waits_for_the_decision(void **state)
+{
+	decide_with_follower(true, 2);
+	decide_with_follower(false, 1);
+}
+
 static void test_a_new_follower_is_published(void **state)
 {
 	struct rig r;
@@ -493,6 +525,7 @@ int main(void)
 		cmocka_unit_test(test_both_hold_it),
 		cmocka_unit_test(test_in_both_or_in_none),
 		cmocka_unit_test(test_commit_needs_every_engine),
+		cmocka_unit_test(test_a_follower_waits_for_the_decision),
 		cmocka_unit_test(test_a_new_follower_is_published),
 		cmocka_unit_test(test_kernel_alone),
 		cmocka_unit_test(test_kernel_that_cannot),
