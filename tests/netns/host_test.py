@@ -195,13 +195,15 @@ def decided(lab, name, peer, port, verdict, rule, families=FAMILIES):
     for family in families:
         address = {n: NET[family] + number for n, number in {**MANAGERS, 'gw': '1'}.items()}
         what = f'{name} -> {peer} tcp/{port} over {family}'
+        before = lab.newest(address[name], address[peer], port)
         reach = lab.ssh if port == SSH and verdict == 'allow' else lab.reaches
         worked = reach(name, address[peer], *([] if reach == lab.ssh else [port]))
         tap.equal(worked, verdict == 'allow', what)
 
         def recorded():
             row = lab.newest(address[name], address[peer], port)
-            return row if row and row['verdict'] == verdict and row['sport'] else None
+            new = row and (not before or row['last'] > before['last'])
+            return row if new and row['verdict'] == verdict else None
         row = wait_for(f'a record of {what}', recorded, 10, 0.2)
         tap.equal((row['rule'], row['src_identity'], row['dst_identity'], row['generation']),
                   (rule, who[name], who[peer], lab.status()['generation']['number']), f'record of {what}')
@@ -371,9 +373,10 @@ def found_and_reverted(lab, sessions):
             nft(lab, *words)
             wait_for(f'{name} by hand is told', lambda told=told: len(lab.events('drift')) > told, 10)
             tap.contains(lab.events('drift')[told], said)
-            verify(lab)()
-            decided(lab, 'admin', 'gw', WEB, 'deny', 'default-deny', ['v4'])
-            decided(lab, 'admin', 'gw', SSH, 'allow', 'admin-ssh', ['v4'])
+            wait_for('it is reverted', lambda: agree(lab), 10)
+            at_once([(decided, lab, 'admin', 'gw', WEB, 'deny', 'default-deny', ['v4']),
+                     (decided, lab, 'admin', 'gw', SSH, 'allow', 'admin-ssh', ['v4'])])
+        verify(lab)()
         tap.equal(sessions['admin'].lives(), True, "the administrator's session")
     return case
 
