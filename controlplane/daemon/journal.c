@@ -223,6 +223,17 @@ uint32_t journal_newest(struct journal *j, const char *state)
 				    state);
 }
 
+bool journal_gave_up(struct journal *j, uint32_t number, const uint8_t policy_digest[32])
+{
+	char digest[65];
+
+	digest_text(policy_digest, digest);
+	return sql_number(j->db, 0,
+			  "SELECT count(*) FROM generation WHERE number = ? AND digest = ? AND state = "
+			  "'abandoned' AND active_ns IS NULL",
+			  "it", (int64_t)number, digest) > 0;
+}
+
 uint32_t journal_next_number(struct journal *j)
 {
 	return (uint32_t)sql_number(j->db, 0, "SELECT max(number) FROM generation", "") + 1;

@@ -131,6 +131,38 @@ static void test_commit_needs_every_engine(void **state)
 	rig_stop(&r);
 }
 
+/* The data path decides what becomes of an open intent; a follower that is there first waits, and says so. */
+static void decide_with_follower(bool holds_it, uint32_t active)
+{
+	struct rig r;
+
+	start(&r, "fail: nft\n");
+	must_commit(&r, policy_one);
+	must_commit(&r, policy_two);
+	assert_int_equal(rig_number(&r, "UPDATE generation SET state = CASE number WHEN 1 THEN 'active' ELSE "
+					"'prepared' END RETURNING 0"),
+			 0);
+	if (!holds_it) {
+		testdp_stop(r.dp);
+		r.dp = testdp_start(r.dir);
+	}
+	testdp_fault(r.dp, DP_HELLO, TESTDP_CLOSE, 1);
+	rig_restart_daemon(&r);
+	while (!dp_connected(r.d.links[1].dp))
+		rig_turn(&r);
+	assert_false(dp_connected(r.d.links[0].dp));
+	assert_string_equal(r.d.links[1].text, "it is read back when generation 2 is decided");
+	rig_settle(&r);
+	rig_check_active(&r, active);
+	rig_stop(&r);
+}
+
+static void test_a_follower_waits_for_the_decision(void **state)
+{
+	decide_with_follower(true, 2);
+	decide_with_follower(false, 1);
+}
+
 static void test_a_new_follower_is_published(void **state)
 {
 	struct rig r;
@@ -358,12 +390,13 @@ static void test_text_and_image_are_one(void **state)
 
 /* --- the gateway itself ----------------------------------------------------------------------- */
 
-#define GATEWAY_POLICY(rules)                                                                                \
+#define GATEWAY_POLICY(rules) ADMIN_POLICY("prefix: 10.0.10.1/32", rules)
+#define ADMIN_POLICY(admin, rules)                                                                           \
 	"cordon: 1\n"                                                                                        \
 	"bundle: {name: b, owner: o@example, timezone: UTC}\n"                                               \
 	"labels: {role: [admin, web]}\n"                                                                     \
 	"classify:\n"                                                                                        \
-	"  - {id: c-a, when: {prefix: 10.0.10.1/32}, set: {role: admin}}\n"                                  \
+	"  - {id: c-a, when: {" admin "}, set: {role: admin}}\n"                                             \
 	"  - {id: c-w, when: {prefix: 10.0.10.2/32}, set: {role: web}}\n"                                    \
 	"groups: {admins: {role: admin}, web: {role: web}}\n"                                                \
 	"rules:\n" rules
@@ -381,6 +414,32 @@ static void test_gateway_rules(void **state)
 	assert_false(rig_commit(&r, GATEWAY_POLICY(RULE("ssh", "allow", "from: admins, service: tcp/22") RULE(
 					    "no", "deny", "tier: guard, from: admins, service: any"))));
 	rig_check_active(&r, 1);
+	rig_stop(&r);
+}
+
+/* The kernel knows who calls the gateway by the address alone: labels that need more would lock them out. */
+static void test_callers_known_by_prefix(void **state)
+{
+	static const char ssh[] = RULE("ssh", "allow", "from: admins, service: tcp/22");
+	static const char *const unknown[] = {
+		ADMIN_POLICY("prefix: 10.0.10.1/32, mac: '02:00:00:00:00:01'", ),
+		ADMIN_POLICY("port: lan1", ),
+		ADMIN_POLICY("prefix: 192.0.2.0/24", ), /* not protected: $world */
+		ADMIN_POLICY("prefix: 'fd00::/64'", ),  /* of a family without an address of the gateway */
+	};
+	char text[2048];
+	struct rig r;
+
+	start(&r, "management: {addresses: [10.99.0.2/24], from: [admins]}\n");
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		snprintf(text, sizeof(text), "%s%s", unknown[i], ssh);
+		assert_false(rig_commit(&r, text));
+		assert_int_equal(r.error.code, CLI_POLICY);
+		if (!strstr(r.found, "`admins` must reach $gateway by ssh: no address is known to be its"))
+			fail_msg("%s: %s", unknown[i], r.found);
+	}
+	must_commit(&r, ADMIN_POLICY("prefix: 10.0.0.0/16",
+				     RULE("ssh", "allow", "from: admins, service: tcp/22")));
 	rig_stop(&r);
 }
 
@@ -668,6 +727,7 @@ int main(void)
 		cmocka_unit_test(test_both_hold_it),
 		cmocka_unit_test(test_in_both_or_in_none),
 		cmocka_unit_test(test_commit_needs_every_engine),
+		cmocka_unit_test(test_a_follower_waits_for_the_decision),
 		cmocka_unit_test(test_a_new_follower_is_published),
 		cmocka_unit_test(test_kernel_alone),
 		cmocka_unit_test(test_kernel_that_cannot),
@@ -680,6 +740,7 @@ int main(void)
 		cmocka_unit_test(test_adopted_until_the_next_commit),
 		cmocka_unit_test(test_text_and_image_are_one),
 		cmocka_unit_test(test_gateway_rules),
+		cmocka_unit_test(test_callers_known_by_prefix),
 		cmocka_unit_test(test_takeovers_are_told),
 		cmocka_unit_test(test_verify),
 		cmocka_unit_test(test_live_cases),
