@@ -440,8 +440,7 @@ static void tell(struct daemon *d, struct link *l, const char *done)
 		return;
 	snprintf(l->told, sizeof(l->told), "%s", l->text);
 	journal_event(&d->journal, "drift", "%s: %s; %s", link_word(l), l->text, done);
-	if (l->proof.packet[0])
-		journal_event(&d->journal, "alarm", "%s", l->text);
+	journal_event(&d->journal, "alarm", "%s: %s", link_word(l), l->text);
 	daemon_log(d, LOG_LEVEL_WARNING, "drift of %s: %s; %s", link_word(l), l->text, done);
 }
 

@@ -58,11 +58,11 @@ struct records {
 	int64_t list_ms, absent_ms;
 	uint32_t list, sweep; /* numbers of the last ones */
 	uint32_t undrained;   /* sessions decided again since events were read */
-	bool told;            /* what is in force; until then it is an earlier process's, and its marks mean nothing */
-	bool adopted;         /* one list was taken */
-	bool overrun;         /* the kernel dropped events since the last list began */
-	bool recheck;         /* sessions must be decided again */
-	bool missed;          /* a session could not be, or not be kept */
+	bool told; /* what is in force; until then it is an earlier process's, and its marks mean nothing */
+	bool adopted; /* one list was taken */
+	bool overrun; /* the kernel dropped events since the last list began */
+	bool recheck; /* sessions must be decided again */
+	bool missed;  /* a session could not be, or not be kept */
 	bool list_due;
 	int told_error; /* the last failure that was told, not over yet */
 	const char *told_what;

@@ -498,10 +498,10 @@ static void killed_while_it_loads(void **state)
 
 /* --- elements ----------------------------------------------------------------------------------------- */
 
-static struct nft_bound bound_address(uint8_t last, uint32_t identity)
+static struct nft_bound bound_address(uint32_t number, uint32_t identity)
 {
 	struct nft_bound b = {.family = NFT_INET, .set = "address4", .element.data = identity};
-	const uint8_t address[4] = {10, 0, 0, last};
+	const uint8_t address[4] = {10, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number};
 	struct nft_set_shape shape;
 
 	assert_true(nft_shape(NFT_LAYOUT_BRNF, "address4", &shape));
@@ -540,6 +540,37 @@ static void elements_come_and_go(void **state)
 	assert_int_equal(nl_elements(nl, &none, b, 1, NULL, 0), -ENOENT);
 	assert_int_equal(nl_elements(nl, &none, NULL, 0, b, 1), -ENOENT);
 	free(p);
+}
+
+/* As many as were declared, and not the kernel's own 65,535; one more is refused with all that comes with it,
+ * and what is in force stays. */
+static void a_full_set(void **state)
+{
+	enum { ROOM = 1u << 16 };
+	struct nft_bound *b = calloc(ROOM + 1, sizeof(*b));
+	struct nft_version held;
+	struct nft_program *got;
+	size_t size;
+	struct nft_program *p = space_program(5, &size);
+
+	assert_non_null(b);
+	for (uint32_t i = 0; i <= ROOM; i++)
+		b[i] = bound_address(i + 1, 100);
+	assert_int_equal(nl_swap(nl, p, 0, &first, b, ROOM), 0);
+	assert_int_equal(nl_elements(nl, &first, b, 1, NULL, 0), 0);
+	assert_int_equal(nl_elements(nl, &first, NULL, 0, &b[ROOM], 1),
+			 0); /* the twin: there is room for one */
+	assert_int_equal(nl_elements(nl, &first, NULL, 0, b, 1), -ENFILE);
+	assert_non_null(strstr(nl_error(nl), "set address4"));
+	assert_non_null(strstr(nl_error(nl), "full"));
+	assert_true(holds("10.1.0.1 : 0x00000064"));
+	assert_false(holds("10.0.0.1 "));
+	assert_int_equal(nl_swap(nl, p, 0, &second, b, ROOM + 1), -ENFILE);
+	assert_int_equal(nl_dump(nl, &got, &size, &held), 0);
+	assert_int_equal(held.generation, first.generation);
+	free(got);
+	free(p);
+	free(b);
 }
 
 /* --- what somebody else does -------------------------------------------------------------------------- */
@@ -643,6 +674,7 @@ int main(void)
 		TEST(counters_outlive_swaps_and_all_else_goes),
 		TEST(a_base_chain_of_another_kind_is_made_anew),
 		TEST(elements_come_and_go),
+		TEST(a_full_set),
 		TEST(what_others_change_is_noticed_and_shown),
 		TEST(marks_of_other_generations_are_no_classes),
 		TEST(a_large_program),
