@@ -56,6 +56,7 @@
 	X(DIP6, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 24, 16, IP6)                                            \
 	X(TCP_FLAGS, PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, TCP)                                      \
 	X(UDP_DPORT, PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, UDP)                                       \
+	X(UDP_SUM, PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 6, 2, UDP)                                         \
 	X(SPORT, PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, ANY)                                           \
 	X(DPORT, PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, ANY)                                           \
 	X(ICMP_TYPE, PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, ICMP)                                      \

@@ -167,6 +167,9 @@ with Lab(BUILD, engine='nft') as lab:
                                           'TCP(sport=4000, dport=443, flags="A")/Raw(MARK)')),
         ('flag nonsense', refused(lab, 'tcp-flags', 'staff', 'Ether(src=staff_mac, dst=web_mac)/IP(src=staff_ip, dst=web_ip)/'
                                   'TCP(sport=4000, dport=443, flags="SF")/Raw(MARK)')),
+        ('UDP over IPv6 without a checksum', refused(lab, 'checksum', 'staff', TO_DNS + 'IPv6(src=staff_ip6, dst=dns_ip6)/'
+                                                     'UDP(sport=4002, dport=53, chksum=0)/Raw(MARK)', 'dns')),
+        ('and with one', passes(lab, 'staff', TO_DNS + 'IPv6(src=staff_ip6, dst=dns_ip6)/UDP(sport=4002, dport=53)/Raw(MARK)', 'dns')),
         ('unknown unicast is not flooded', refused(lab, 'no-port', 'staff', 'Ether(src=staff_mac, dst="02:00:00:00:00:77")/'
                                                    'IP(src=staff_ip, dst=dns_ip)/UDP(sport=4001, dport=53)/Raw(MARK)')),
         ("a neighbour's MAC in a frame that the bridge takes for itself", stays_home(lab)),

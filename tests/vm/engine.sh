@@ -128,6 +128,8 @@ for signal in KILL TERM; do
 	until_true active
 done
 echo "adopted $(adopted) times"
+enough() { [ "$(wc -l </allowed)" -gt 2 ] && [ "$(wc -l </denied)" -gt 2 ]; }
+until_true enough
 rm /going
 wait $allowed $denied
 echo after >&3
@@ -136,7 +138,7 @@ exec 3>&-
 echo "the connection: $(tr '\n' ' ' </heard)"
 echo "what is allowed: $(sort -u /allowed | tr '\n' ' ')"
 echo "what is denied: $(sort -u /denied | tr '\n' ' ')"
-[ "$(wc -l </allowed)" -gt 2 ] && [ "$(wc -l </denied)" -gt 2 ] || echo "too little was tried: $(wc -l </allowed), $(wc -l </denied)"
+enough || echo "too little was tried: $(wc -l </allowed), $(wc -l </denied)"
 
 heading 'adopted alone'
 kill $daemon
