@@ -44,6 +44,7 @@
 	X(ARP_SMAC, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 8, 6, ARP)                                          \
 	X(ARP_SIP, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 14, 4, ARP)                                          \
 	X(ARP_DIP, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 24, 4, ARP)                                          \
+	X(IP4_FIRST, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 0, 1, IP4)                                         \
 	X(IP4_FRAG, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 6, 2, IP4)                                          \
 	X(IP4_PROTO, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 9, 1, IP4)                                         \
 	X(SIP4, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 12, 4, IP4)                                             \
@@ -107,7 +108,7 @@ void nft_tag_key(struct nft_emit *e);            /* meta mark . vlan id */
 void nft_group_mac(struct nft_emit *e, bool is); /* the destination MAC is a group's */
 void nft_ct_state(struct nft_emit *e, uint32_t bits);
 void nft_ct_reply(struct nft_emit *e);
-void nft_ip_option(struct nft_emit *e, uint8_t option); /* exists */
+void nft_ip_options(struct nft_emit *e); /* the IPv4 header has some */
 void nft_limit(struct nft_emit *e, uint32_t per_second);
 
 /* --- maps and scratch values --- */

@@ -6,7 +6,7 @@
  * in a goto; where nothing is said, there is a drop.
  *
  *   bridge prerouting -300                          bridge forward -10
- *     iifname @port -> mark                           oifname @port -> mark
+ *     iifname @port -> mark                           iifname @port, oifname @port -> mark; one of them: drop
  *     frame: counter frames_in                        copy: @behind, @fresh, groups -> leave
  *       [BRCT untagged, tagged: ct zone, domain -> priority] else the copy is dropped, uncounted
  *       network: @layer3
@@ -21,7 +21,7 @@
  *     session: counter seen
  *       invalid, untracked -> refuse_no_session
  *       related -> related -> related_from -> related_end -> @standing
- *       class of this generation: @standing -> pass | refuse_<reason> | reject_<reason>
+ *       class of this turn: @standing -> pass | refuse_<reason> | reject_<reason>
  *       new -> first -> decide                                (else refuse_no_session)
  *       older class, from the initiator -> decide             from the responder -> decide_back
  *     decide -> decide4, decide6 -> pairs -> services -> by_port, by_type, by_type6, by_proto -> class
@@ -34,8 +34,8 @@
  *   m = address(to)   p = responder[m]   m = address(from)   m = source[m]     identities, then classes
  *   m = pair[m . p], else row[m]                                               a list of services
  *   class = ports[m . proto . port] | types[m . type . code] | protos[m . proto], else 0
- * The class is the number of the image's decision, and becomes the conntrack mark under the generation's
- * byte (nft_mark()). One class more stands for `no-session`.
+ * The class is the number of the image's decision, and becomes the conntrack mark under the
+ * byte of the turn that loaded it (nft_mark()). One class more stands for `no-session`.
  *
  * Counting. Each frame is counted once on its way out of the chains: `forwarded` or one drop_<reason>.
  * Frames that the kernel itself drops on the way from `handed` to `seen` are their difference.

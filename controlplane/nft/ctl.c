@@ -350,6 +350,8 @@ static void on_change(struct ctl *c)
 {
 	if (!nl_changed(c->world.nl))
 		return;
+	if (c->standby) /* first, because it shuts the ports */
+		standby_on_change(c->standby);
 	kernel_on_change(c->world.kernel);
 	c->drift = true;
 }

@@ -100,12 +100,19 @@ static void set_decision(struct session *s, const struct image_decision *d, uint
 	c->obligations = d->obligations;
 }
 
+static void decided(struct session *s, const struct mark_meaning *m)
+{
+	set_decision(s, &m->decision, m->generation);
+	s->turn = m->turn;
+}
+
 /* --- beginning ---------------------------------------------------------------------------------------- */
 
 static struct session *add(struct records *r, const struct nl_session *now)
 {
 	struct session *s = sessions_add(&r->sessions, now);
 
+	r->missed |= !s;
 	if (!s)
 		return NULL;
 	s->list = r->list;
@@ -125,7 +132,7 @@ static struct session *adopt(struct records *r, const struct nl_session *now)
 	struct mark_meaning m;
 
 	if (s && marks_read(&r->marks, now->mark, &m))
-		set_decision(s, &m.decision, m.generation);
+		decided(s, &m);
 	if (s)
 		s->flags |= SESSION_ADOPTED;
 	return s;
@@ -140,8 +147,11 @@ static void opened(struct records *r, struct session *s, const struct nl_session
 	if (!s || !marks_read(&r->marks, now->mark, &m)) {
 		laws_unrecorded(r, now->mark);
 	} else {
-		set_decision(s, &m.decision, m.generation);
+		decided(s, &m);
 		recorder_opened(&r->recorder, &s->flow, &s->cold, 0);
+		/* Its event was late or lost, and a change meanwhile did not find it; or its packet was on
+		 * its way while things changed. */
+		r->recheck |= sweep_doubts(r, s);
 	}
 }
 
@@ -205,6 +215,7 @@ void flows_delete(struct records *r, struct session *s)
 
 	if (!error || error == -ENOENT)
 		return;
+	r->missed = true;
 	r->list_due = true; /* if it is still there then, it is tried again */
 	records_failed(r, "a revoked session could not be deleted", error);
 }
@@ -221,13 +232,11 @@ static void cut(struct records *r, struct session *s, const struct image_decisio
 	flows_delete(r, s);
 }
 
-void flows_changed(struct records *r, struct session *s, const struct image_decision *d, uint32_t mark,
-		   uint32_t generation)
+void flows_changed(struct records *r, struct session *s, const struct image_decision *d, uint32_t generation)
 {
 	const rule_ref old_rule = s->cold.rule;
 	const bool known = s->cold.generation != 0;
 
-	s->mark = mark;
 	if (s->flags & SESSION_REVOKED)
 		return;
 	if (!(d->flags & DECISION_ALLOW)) {
@@ -268,12 +277,15 @@ static void take_mark(struct records *r, struct session *s, const struct nl_sess
 		return;
 	}
 	s->flow.state = state_of(now, s->flow.state);
-	if (s->mark == now->mark || !marks_read(&r->marks, now->mark, &m))
+	if (s->mark == now->mark)
 		return;
-	/* An event from before we set a newer one. */
-	if (m.generation != r->generation && s->cold.generation == r->generation)
+	s->mark = now->mark;
+	if (!marks_read(&r->marks, now->mark, &m))
 		return;
-	flows_changed(r, s, &m.decision, now->mark, m.generation);
+	if (m.turn != r->version.turn && s->turn == r->version.turn)
+		return; /* an event from before it was decided anew */
+	s->turn = m.turn;
+	flows_changed(r, s, &m.decision, m.generation);
 }
 
 static void take_gone(struct records *r, struct session *s, const struct nl_session *now)
@@ -297,6 +309,8 @@ static void take_listed(struct records *r, struct session *s, const struct nl_se
 	}
 	s->list = r->list;
 	s->flags &= (uint8_t)~SESSION_ABSENT;
+	r->recheck |= s->mark != now->mark; /* its event is late or lost */
+	s->mark = now->mark;
 	take_counters(r, s, now);
 	if (now_ms - s->cold.updated_ms < UPDATE_MS)
 		return;

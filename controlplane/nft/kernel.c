@@ -26,6 +26,8 @@
 #define RETRY_S      1
 #define LEASE_SCAN_S 10
 #define CLOCK_SCAN_S 10
+/* With the age at which a sweep marks anew (sweep.c) below NFT_MARK_TURNS. */
+#define TURNS_UNSWEPT 128u
 
 enum kernel_state { KERNEL_CLOSED, KERNEL_ADOPTED, KERNEL_IN_FORCE };
 
@@ -39,8 +41,10 @@ struct kernel {
 	struct nft_version version;
 	struct bound *bound;
 	int timer;
-	int tap[2]; /* of probes; -1: closed */
+	int tap[2];     /* of probes; -1: closed */
+	uint32_t swept; /* the turn of the last sweep that left no session out */
 	bool sweep_due, clock_good;
+	bool litter; /* of versions before the one in force */
 	int64_t next_leases_s, next_clock_s;
 };
 
@@ -126,7 +130,9 @@ static void sweep(struct kernel *k)
 	const int code = records_sweep(k->world.records);
 
 	k->sweep_due = code < 0;
-	if (code < 0)
+	if (!code)
+		k->swept = k->version.turn;
+	else
 		say(k, ERROR, "live sessions could not be decided anew, it will be tried again: %s",
 		    strerror(-code));
 }
@@ -136,20 +142,46 @@ static struct nft_version next_version(const struct kernel *k, uint32_t generati
 	return (struct nft_version){generation, model, k->version.turn + 1};
 }
 
+/*
+ * Marks come round after NFT_MARK_TURNS turns, and a session that no sweep has decided since would then be
+ * honoured by what never allowed it.
+ */
+static bool marks_are_new(struct kernel *k, struct refusal *why)
+{
+	if (k->version.turn - k->swept >= TURNS_UNSWEPT)
+		sweep(k);
+	return k->version.turn - k->swept < TURNS_UNSWEPT ||
+	       refuse(why, EBUSY,
+		      "live sessions could not be decided anew for %u changes: first that must succeed (see "
+		      "the log)",
+		      TURNS_UNSWEPT);
+}
+
+static void note_litter(struct kernel *k, int code)
+{
+	k->litter = code > 0;
+	if (code)
+		say(k, WARNING, "it will be tried again: %s", nl_error(k->world.nl));
+}
+
 /* In one transaction. False: the kernel holds what it held. */
 static bool swap(struct kernel *k, const struct nft_program *p, const struct nft_version *version,
 		 const struct bound *bound, struct refusal *why)
 {
 	size_t n = 0;
-	struct nft_bound *elements = bound ? bound_elements(bound, &n) : NULL;
 
+	if (p != k->closed && !marks_are_new(k, why))
+		return false;
+	struct nft_bound *elements = bound ? bound_elements(bound, &n) : NULL;
 	if (bound && !elements)
 		return refuse(why, ENOMEM, "no memory for the elements of bindings");
+	records_expect(k->world.records, p == k->closed ? NULL : p, version);
 	const int code = nl_swap(k->world.nl, p, version->model, version, elements, n);
 	free(elements);
-	if (code)
+	if (code < 0)
 		return refuse(why, -code, "the kernel refused: %s", nl_error(k->world.nl));
 	k->version = *version;
+	note_litter(k, code);
 	return true;
 }
 
@@ -225,7 +257,7 @@ static bool close_all(struct kernel *k, struct refusal *why)
 	bound_free(k->bound);
 	k->bound = NULL;
 	k->sweep_due = false;
-	records_use(k->world.records, NULL, 0);
+	records_use(k->world.records, NULL, &version);
 	records_bindings(k->world.records, NULL, 0);
 	set_edge(k);
 	return true;
@@ -329,7 +361,7 @@ static bool check_snapshot(const struct kernel *k, const struct blob *b, uint32_
 
 static void tell_records(struct kernel *k, const struct dp_binding *bindings, size_t n)
 {
-	records_use(k->world.records, k->program.bytes, k->version.generation);
+	records_use(k->world.records, k->program.bytes, &k->version);
 	records_bindings(k->world.records, bindings, n);
 }
 
@@ -629,9 +661,7 @@ static void follow_schedule(struct kernel *k)
 		return;
 	}
 	say(k, NOTICE, "generation %u: the schedule's matrix %u is in force", version.generation, model);
-	records_model(k->world.records, model);
-	/* A mark tells the generation and not the matrix, so the marks of before would still be honoured. */
-	end_sessions(k, note_session);
+	records_use(k->world.records, p, &k->version);
 	sweep(k);
 	set_timer(k, until);
 }
@@ -665,6 +695,15 @@ static bool still_hooked(struct kernel *k)
 	return ok || (code && code != -ENOENT && code != -EUCLEAN);
 }
 
+static bool load_anew(struct kernel *k, const struct nft_version *version, struct refusal *why)
+{
+	if (!swap(k, k->program.bytes, version, k->bound, why))
+		return false;
+	records_use(k->world.records, k->program.bytes, version);
+	sweep(k);
+	return true;
+}
+
 /* An adopted program is not ours to load anew: without its chains nothing may pass. */
 void kernel_on_change(struct kernel *k)
 {
@@ -677,7 +716,7 @@ void kernel_on_change(struct kernel *k)
 		return;
 	}
 	if (k->state == KERNEL_IN_FORCE)
-		ok = swap(k, k->program.bytes, &version, k->bound, &why);
+		ok = load_anew(k, &version, &why);
 	else
 		ok = close_all(k, &why);
 	if (ok)
@@ -686,6 +725,13 @@ void kernel_on_change(struct kernel *k)
 	else
 		say(k, ERROR, "somebody else took our chains away, and they could not be loaded anew: %s",
 		    why.text);
+}
+
+static void tidy(struct kernel *k)
+{
+	const struct nft_program *p = program_of(k) ? program_of(k) : k->closed;
+
+	note_litter(k, nl_tidy(k->world.nl, p, k->version.model, &k->version));
 }
 
 static void watch_clock(struct kernel *k)
@@ -708,6 +754,8 @@ void kernel_tick(struct kernel *k, kernel_gone_fn *gone, void *ctx)
 
 	if (k->sweep_due)
 		sweep(k);
+	if (k->litter)
+		tidy(k);
 	if (now >= k->next_clock_s) {
 		k->next_clock_s = now + CLOCK_SCAN_S;
 		watch_clock(k);
@@ -744,6 +792,7 @@ static bool adopt(struct kernel *k, const struct nft_program *got, const struct 
 		return false;
 	}
 	k->state = KERNEL_ADOPTED;
+	k->swept = version->turn;
 	k->box.layout = program_layout_of(got);
 	if (!adopt_bindings(k, got))
 		say(k, WARNING, "no memory for the bindings that the kernel holds");
@@ -766,8 +815,10 @@ static bool take_over(struct kernel *k, char *error, size_t room)
 	if (code && code != -ENOENT)
 		say(k, WARNING, "what the kernel holds cannot be read, it is replaced: %s",
 		    nl_error(k->world.nl));
-	if (close_all(k, &why))
+	if (kernel_deny_all(k, &why)) {
+		k->swept = k->version.turn;
 		return true;
+	}
 	snprintf(error, room, "%s", why.text);
 	return false;
 }

@@ -51,7 +51,7 @@ static void tell_unrecorded(struct records *r)
 		       "%" PRIu64
 		       " decisions could not be recorded and count as lost; the last had mark %#x, "
 		       "and generation %u is in use",
-		       r->unrecorded, r->unrecorded_mark, r->generation);
+		       r->unrecorded, r->unrecorded_mark, r->version.generation);
 	r->unrecorded = 0;
 }
 

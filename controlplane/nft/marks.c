@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool copy(struct marks_of *of, const struct nft_program *p, uint32_t generation)
+static bool copy(struct marks_of *of, const struct nft_program *p, const struct nft_version *version)
 {
-	*of = (struct marks_of){.generation = generation};
+	*of = (struct marks_of){.version = *version};
 	if (!p || !p->decision.count)
 		return true;
 	of->decision = calloc(p->decision.count, sizeof(*of->decision));
@@ -17,23 +17,18 @@ static bool copy(struct marks_of *of, const struct nft_program *p, uint32_t gene
 	return true;
 }
 
-/* The same generation again is another matrix of its schedule: the one before it stays. */
-bool marks_use(struct marks *m, const struct nft_program *program, uint32_t generation)
+bool marks_use(struct marks *m, const struct nft_program *program, const struct nft_version *version)
 {
-	struct marks_of *first = &m->of[0];
+	const uint32_t last = m->of[0].version.turn == version->turn ? 0 : MARKS_KEPT - 1;
 
-	if (first->generation == generation && first->n) {
-		free(first->decision);
-	} else if (first->n) {
-		free(m->of[1].decision);
-		m->of[1] = *first;
-	}
-	return copy(first, program, generation);
+	free(m->of[last].decision);
+	memmove(&m->of[1], &m->of[0], last * sizeof(m->of[0]));
+	return copy(&m->of[0], program, version);
 }
 
 void marks_free(struct marks *m)
 {
-	for (uint32_t i = 0; i < MARKS_GENERATIONS; i++)
+	for (uint32_t i = 0; i < MARKS_KEPT; i++)
 		free(m->of[i].decision);
 	*m = (struct marks){0};
 }
@@ -42,12 +37,13 @@ bool marks_read(const struct marks *m, uint32_t mark, struct mark_meaning *out)
 {
 	const uint32_t class = nft_mark_class(mark);
 
-	for (uint32_t i = 0; i < MARKS_GENERATIONS; i++) {
+	for (uint32_t i = 0; i < MARKS_KEPT; i++) {
 		const struct marks_of *of = &m->of[i];
 
-		if (class >= of->n || nft_mark(of->generation, class) != mark)
+		if (class >= of->n || nft_mark(of->version.turn, class) != mark)
 			continue;
-		*out = (struct mark_meaning){of->decision[class], of->generation, class};
+		*out = (struct mark_meaning){of->decision[class], of->version.generation, of->version.turn,
+					     class};
 		return true;
 	}
 	return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What class marks mean: the decisions of the generation in force and of the one before it, whose messages
+ * What class marks mean: the decisions of the program in force and of the last ones before it, whose messages
  * may still be on their way. Keeps copies. One thread.
  */
 #pragma once
@@ -10,25 +10,26 @@
 
 #include "nftmodel.h"
 
-#define MARKS_GENERATIONS 2u
+#define MARKS_KEPT 4u
 
 struct marks {
 	struct marks_of {
-		uint32_t generation, n; /* n 0: none */
+		struct nft_version version;
+		uint32_t n; /* 0: none */
 		struct image_decision *decision;
-	} of[MARKS_GENERATIONS]; /* the newest first */
+	} of[MARKS_KEPT]; /* the newest first */
 };
 
-/* `program` NULL: from now on no class is in force. False: out of memory; marks of this generation will not
- * be understood. */
-bool marks_use(struct marks *m, const struct nft_program *program, uint32_t generation);
+/* The same turn again takes the place of the first. `program` NULL: from now on no class is in force. False:
+ * out of memory; marks of this turn will not be understood. */
+bool marks_use(struct marks *m, const struct nft_program *program, const struct nft_version *version);
 void marks_free(struct marks *m);
 
 struct mark_meaning {
 	struct image_decision decision;
-	uint32_t generation, class;
+	uint32_t generation, turn, class;
 };
-/* False: not a mark of these generations. */
+/* False: not a mark of these turns. */
 bool marks_read(const struct marks *m, uint32_t mark, struct mark_meaning *out);
 
 /* Scratch values and what others write are below. */

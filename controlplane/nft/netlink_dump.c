@@ -110,16 +110,16 @@ static void find_version(struct dump *d)
 /* --- marks -------------------------------------------------------------------------------------------- */
 
 /*
- * The class of a mark of the generation in force. Other marks stay whole; one that has no generation would
- * look like a class, so it is given that of ours, which no other mark can have.
+ * The class of a mark of the turn in force. Other marks stay whole; one that has no turn would look like a
+ * class, so it is given that of ours, which no other mark can have.
  */
 static uint32_t class_of(const struct dump *d, uint32_t mark)
 {
-	const uint32_t generation = nft_mark(d->version.generation, 0);
+	const uint32_t turn = nft_mark(d->version.turn, 0);
 
-	if (mark >> 24 == generation >> 24)
+	if (mark >> 24 == turn >> 24)
 		return nft_mark_class(mark);
-	return mark >> 24 ? mark : mark | generation;
+	return mark >> 24 ? mark : mark | turn;
 }
 
 /* --- sets --------------------------------------------------------------------------------------------- */

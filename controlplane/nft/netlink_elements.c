@@ -35,7 +35,7 @@ static void put_verdict(struct nlmsghdr *h, const struct nl_elements_of *s, cons
 
 static void put_map_data(struct nlmsghdr *h, const struct nl_elements_of *s, const struct nft_element *e)
 {
-	const uint32_t word = s->class == NFT_CLASS_DATA ? nft_mark(s->generation, e->data) : e->data;
+	const uint32_t word = s->class == NFT_CLASS_DATA ? nft_mark(s->turn, e->data) : e->data;
 	const uint16_t half = (uint16_t)e->data;
 
 	if (s->set->data_len == NFT_DATA_JUMP)
@@ -104,7 +104,7 @@ static void put_key(struct nlmsghdr *h, const struct nl_elements_of *s, const st
 		return;
 	}
 	memcpy(&class, e->key, sizeof class);
-	class = nft_mark(s->generation, class);
+	class = nft_mark(s->turn, class);
 	put_data(h, NFTA_SET_ELEM_KEY, &class, sizeof class);
 }
 

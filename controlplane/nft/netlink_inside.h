@@ -118,7 +118,7 @@ struct nl_elements_of {
 	const char *kernel_name;     /* with it */
 	const struct nft_set *set;   /* its shape; what is used: flags, key_len, data_len, n_fields */
 	enum nft_class_at class;     /* where classes are */
-	uint32_t generation;         /* of the marks */
+	uint32_t turn;               /* of the marks */
 	const struct nft_program *p; /* names of chains that elements lead to */
 	const char *suffix;          /* of those chains */
 	struct nlmsghdr *h;          /* private: message and nest that are open */

@@ -297,7 +297,7 @@ static void put_elements(struct swap *s, const struct nft_table *t, const struct
 				    .kernel_name = full,
 				    .set = set,
 				    .class = shape_of(s, set, &shape) ? shape.class : NFT_CLASS_NOWHERE,
-				    .generation = s->version->generation,
+				    .turn = s->version->turn,
 				    .p = s->p,
 				    .suffix = s->suffix};
 
@@ -352,7 +352,7 @@ static void add_exprs(struct swap *s, const struct nft_table *t, struct nftnl_ru
 
 		if (writes_class(&e[i], rule->expr_count - i)) {
 			memcpy(&mark, copy.data, sizeof mark);
-			mark = nft_mark(s->version->generation, mark);
+			mark = nft_mark(s->version->turn, mark);
 			memcpy(copy.data, &mark, sizeof mark);
 		}
 		if (jumps(s, t, &e[i]))
@@ -504,8 +504,29 @@ static int clear_old(struct swap *s)
 	if (!code)
 		return 0;
 	snprintf(why, sizeof why, "%s", nl_error(s->nl));
-	return nl_fail(s->nl, code,
+	return nl_fail(s->nl, NL_LITTER,
 		       "the new version is in force, but what was there before is still there: %s", why);
+}
+
+/* The answers to the switch were lost: the kernel holds the new version or it does not. */
+static bool came_true(struct swap *s)
+{
+	bool there;
+
+	if (nl_listing_take(s->nl, &s->old, NL_WITH_CHAINS | NL_WITH_SETS))
+		return false;
+	there = is_there(s);
+	nl_listing_free(&s->old);
+	return there;
+}
+
+static int switch_over(struct swap *s)
+{
+	const int code = patiently(s, write_switch);
+
+	if ((code == -ENOBUFS || code == -EPROTO) && !s->again && came_true(s))
+		return 0;
+	return code;
 }
 
 /* What a swap cannot load, whatever the kernel holds. */
@@ -565,13 +586,22 @@ int nl_swap(struct nl *nl, const struct nft_program *p, uint32_t m, const struct
 	nft_version_suffix(version, s.suffix);
 	code = sort_bound(&s, bound, n);
 	if (!code)
-		code = patiently(&s, write_switch);
+		code = switch_over(&s);
 	if (!code)
 		nl->box.layout = p->box.layout;
 	if (!code)
 		code = clear_old(&s);
 	free(s.bound);
 	return code;
+}
+
+int nl_tidy(struct nl *nl, const struct nft_program *p, uint32_t m, const struct nft_version *version)
+{
+	struct swap s = {.nl = nl, .p = p, .model = m, .version = version};
+	const int code = check_model(nl, p, m);
+
+	nft_version_suffix(version, s.suffix);
+	return code ? code : clear_old(&s);
 }
 
 /* --- elements of the version in force ----------------------------------------------------------------- */
@@ -606,7 +636,7 @@ static int put_bound(struct change *c, const struct nft_bound *b, uint8_t type, 
 				    .name = b->set,
 				    .kernel_name = full,
 				    .set = &set,
-				    .generation = c->version->generation,
+				    .turn = c->version->turn,
 				    .suffix = c->suffix};
 
 	if (!bound_set(&c->nl->box, b, &shape, &set) || set.data_len == NFT_DATA_JUMP)

@@ -16,7 +16,6 @@
 #define RECORDS_PER_S 100000u
 #define PSEUDO_PORT   "bridge" /* drops that the kernel counts without a port */
 #define LIST_MS       60000
-#define NS_PER_S      INT64_C(1000000000)
 #define NS_PER_MS     INT64_C(1000000)
 #define BATCH         1024u
 #define BATCHES       64u
@@ -71,7 +70,8 @@ bool records_is_own(const struct records *r, uint8_t family, const uint8_t addr[
 /* An end of the host plane, by the maps that the kernel uses there. */
 static struct who who_by_prefix(const struct records *r, uint8_t family, const uint8_t addr[16])
 {
-	const struct nft_table *t = r->program ? nft_find_table(r->program, r->model, NFT_INET) : NULL;
+	const struct nft_table *t =
+		r->program ? nft_find_table(r->program, r->version.model, NFT_INET) : NULL;
 	const struct nft_set *set = t ? nft_find_set(r->program, t, family == 4 ? "host4" : "host6") : NULL;
 	const struct nft_element *e;
 	uint8_t key[NFT_KEY_MAX] = {0};
@@ -237,36 +237,24 @@ uint64_t records_instance(const struct records *r)
 
 /* --- what is in force --------------------------------------------------------------------------------- */
 
-static uint32_t model_at(const struct nft_program *p, int64_t utc_s)
+void records_expect(struct records *r, const struct nft_program *program, const struct nft_version *version)
 {
-	const struct nft_edge *edge = p ? nft_at(p, p->edge) : NULL;
-	uint32_t i = p ? p->edge.count : 0;
-
-	while (i > 1 && edge[i - 1].from_utc > utc_s)
-		i--;
-	return i ? edge[i - 1].model : 0;
+	if (!marks_use(&r->marks, program, version))
+		records_notice(r, "out of memory: decisions of generation %u cannot be recorded",
+			       version->generation);
 }
 
-void records_use(struct records *r, const struct nft_program *program, uint32_t generation)
+void records_use(struct records *r, const struct nft_program *program, const struct nft_version *version)
 {
-	if (r->marks.of[0].n)
+	if (r->program)
 		records_ready(r); /* what the programs before have decided */
 	else
 		records_clock(r);
 	r->program = program;
-	r->generation = program ? generation : 0;
-	r->model = model_at(program, r->recorder.now.utc_ns / NS_PER_S);
+	r->version = *version;
 	sweep_forget(r);
-	if (!marks_use(&r->marks, program, r->generation))
-		records_notice(r, "out of memory: decisions of generation %u cannot be recorded", generation);
-	__atomic_store_n(&r->recorder.count->generation, r->generation, __ATOMIC_RELEASE);
-}
-
-void records_model(struct records *r, uint32_t model)
-{
-	records_ready(r);
-	r->model = model;
-	sweep_forget(r);
+	records_expect(r, program, version);
+	__atomic_store_n(&r->recorder.count->generation, version->generation, __ATOMIC_RELEASE);
 }
 
 /* --- bindings ----------------------------------------------------------------------------------------- */
@@ -280,8 +268,9 @@ void records_binding(struct records *r, const struct dp_binding *b)
 	records_ready(r); /* what was decided by the binding before */
 	if (!homes_set(&r->homes, b))
 		records_notice(r, "out of memory: a binding's sessions count as $unknown's");
-	if (!same)
-		sessions_at(&r->sessions, b->domain, b->family, b->addr, sweep_one, r);
+	if (same)
+		return;
+	sessions_at(&r->sessions, b->domain, b->family, b->addr, sweep_one, r);
 }
 
 void records_bindings(struct records *r, const struct dp_binding *b, size_t n)

@@ -33,11 +33,13 @@ void records_close(struct records *r);
 const char *records_ring_path(const struct records *r);
 uint64_t records_instance(const struct records *r);
 
-/* What is in force now. `program` is borrowed until the next call; NULL: everything is denied. Marks of the
- * generation before stay understood. The model is the one of the schedule at this time. */
-void records_use(struct records *r, const struct nft_program *program, uint32_t generation);
-/* Another model of the program in use, as the kernel has it; sessions are decided again by a sweep. */
-void records_model(struct records *r, uint32_t model);
+/* What may be in force a moment from now: its marks are understood, and nothing else changes. Before a swap,
+ * so that the first message of the new version is not lost. */
+void records_expect(struct records *r, const struct nft_program *program, const struct nft_version *version);
+/* What is in force now: the program, and the version under which the kernel has it. `program` is borrowed
+ * until the next call; NULL: everything is denied. Marks of the last versions stay understood. Sessions are
+ * decided again by a sweep. */
+void records_use(struct records *r, const struct nft_program *program, const struct nft_version *version);
 
 /* One binding, also DP_BINDING_GONE: sessions of the address are decided again if that says another thing. */
 void records_binding(struct records *r, const struct dp_binding *b);
@@ -48,8 +50,9 @@ void records_bindings(struct records *r, const struct dp_binding *b, size_t n);
 size_t records_fds(const struct records *r, int fds[4]);
 void records_ready(struct records *r);
 
-/* After a publish: every session of ours is decided again, and cut or marked anew. 0 or -errno; then it may
- * be called again, no session was passed over silently. */
+/* After another program is in use: every session of ours is decided again. One that is denied now is cut; one
+ * that is allowed is left to its next packet, which the kernel decides, unless that would not do (sweep.c). 0
+ * or -errno; then some session may stand as it did, and it must be called again. */
 int records_sweep(struct records *r);
 /* Every 100 ms; `now_ms`: CLOCK_MONOTONIC. */
 void records_tick(struct records *r, int64_t now_ms);

@@ -35,7 +35,7 @@ struct records {
 	struct recorder recorder;
 
 	const struct nft_program *program;
-	uint32_t generation, model;
+	struct nft_version version; /* generation 0: everything is denied */
 	struct marks marks;
 	struct homes homes;
 	struct sessions sessions;
@@ -60,7 +60,8 @@ struct records {
 	uint32_t undrained;   /* sessions decided again since events were read */
 	bool adopted;         /* one list was taken */
 	bool overrun;         /* the kernel dropped events since the last list began */
-	bool recheck;         /* identities changed for many */
+	bool recheck;         /* sessions must be decided again */
+	bool missed;          /* a session could not be, or not be kept */
 	bool list_due;
 	int told_error; /* the last failure that was told, not over yet */
 	const char *told_what;
@@ -111,9 +112,8 @@ void flows_take(void *ctx, enum nl_session_event event, const struct nl_session 
 int flows_list(struct records *r);
 /* Ends of sessions whose last event was lost. */
 void flows_settle(struct records *r, int64_t now_ms);
-/* The session's class is another one from now on: mark `mark`, decision of this generation. */
-void flows_changed(struct records *r, struct session *s, const struct image_decision *d, uint32_t mark,
-		   uint32_t generation);
+/* The session's decision is this one from now on. */
+void flows_changed(struct records *r, struct session *s, const struct image_decision *d, uint32_t generation);
 bool flows_is_host(const struct records *r, const struct session *s);
 void flows_delete(struct records *r, struct session *s);
 /* Who the ends are now. True: both are known. */
@@ -122,4 +122,6 @@ bool flows_set_ends(struct records *r, struct session *s);
 /* --- sweep.c */
 void sweep_one(void *records, struct session *s);
 void sweep_all(struct records *r);
+/* Was it decided with other identities, or otherwise, than what is in force says? */
+bool sweep_doubts(struct records *r, const struct session *s);
 void sweep_forget(struct records *r); /* answers that were asked for */

@@ -23,7 +23,9 @@ enum session_flag {
 struct session {
 	struct flow flow;
 	struct flow_cold cold;
-	uint32_t id, mark;
+	uint32_t id;
+	uint32_t mark;  /* the kernel's, as last heard */
+	uint32_t turn;  /* in which it was last decided, by the kernel or by a sweep */
 	uint32_t list;  /* number of the last list that had it */
 	uint32_t sweep; /* of the last sweep that decided it */
 	uint8_t flags;  /* enum session_flag */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Deciding again. The packet path honours no mark of another generation, so a session that has packets is
- * decided again by the kernel; the sweep does it for those that have none, for another matrix of the same
- * generation, and for identities that changed. It asks the maps of the program in use, as the kernel would.
+ * Deciding again. The packet path honours no mark of another turn, so the kernel decides a session again by
+ * its next packet. The sweep does it for those that have none, and for identities that changed. It asks the
+ * maps of the program in use, as the kernel would; what is denied is cut at once, and what stays allowed is
+ * left to the kernel, unless
+ *   - its mark is of this turn, which the kernel would honour, and says another class;
+ *   - it is one of ICMP, whose answers cannot decide it;
+ *   - its mark is so old that turns could come round to it.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,6 +15,7 @@
 #include "records_inside.h"
 
 #define DRAIN_EVERY 1024u
+#define OLD_TURNS   64u /* far below NFT_MARK_TURNS */
 
 enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
 
@@ -38,7 +43,7 @@ static uint32_t ask(struct records *r, uint16_t from, uint16_t to, service_key k
 		r->asked[i].from = from;
 		r->asked[i].to = to;
 		r->asked[i].key = key;
-		r->asked[i].class = nft_ask(r->program, r->model, from, to, key);
+		r->asked[i].class = nft_ask(r->program, r->version.model, from, to, key);
 		r->asked[i].valid = true;
 	}
 	return r->asked[i].class;
@@ -62,17 +67,29 @@ static uint32_t decide(struct records *r, const struct session *s, struct image_
 	return class;
 }
 
-/* The kernel's entry gets the new mark first; a session that is gone has an end on its way. */
-static bool set_mark(struct records *r, const struct session *s, uint32_t mark)
+static bool must_mark(const struct records *r, const struct session *s, uint32_t mark)
+{
+	const uint32_t age = nft_mark_age(s->mark, r->version.turn);
+	const uint8_t proto = s->flow.key.proto;
+
+	return s->mark != mark && (!age || age >= OLD_TURNS || proto == ICMP || proto == ICMPV6);
+}
+
+/* The kernel's entry first; a session that is gone has an end on its way. */
+static bool set_mark(struct records *r, struct session *s, uint32_t mark)
 {
 	const struct nl_session name = session_name(s);
-	int error = s->mark == mark ? 0 : nl_session_mark(r->nl, &name, mark);
+	int error = nl_session_mark(r->nl, &name, mark);
 
-	if (error) {
-		r->recheck |= error != -ENOENT;
-		records_failed(r, "a session could not be marked anew", error == -ENOENT ? 0 : error);
+	if (!error) {
+		s->mark = mark;
+		r->redecided++;
+		return true;
 	}
-	return !error;
+	if (error != -ENOENT)
+		r->missed = r->recheck = true;
+	records_failed(r, "a session could not be marked anew", error == -ENOENT ? 0 : error);
+	return false;
 }
 
 void sweep_one(void *ctx, struct session *s)
@@ -83,10 +100,20 @@ void sweep_one(void *ctx, struct session *s)
 
 	if (s->flags & SESSION_REVOKED)
 		return;
-	mark = nft_mark(r->generation, decide(r, s, &d));
-	r->redecided++;
-	if (!(d.flags & DECISION_ALLOW) || set_mark(r, s, mark))
-		flows_changed(r, s, &d, mark, r->generation);
+	mark = nft_mark(r->version.turn, decide(r, s, &d));
+	if (!(d.flags & DECISION_ALLOW))
+		r->redecided++;
+	else if (must_mark(r, s, mark) && !set_mark(r, s, mark))
+		return;
+	s->turn = r->version.turn;
+	flows_changed(r, s, &d, r->version.generation);
+}
+
+bool sweep_doubts(struct records *r, const struct session *s)
+{
+	struct image_decision d;
+
+	return s->mark != nft_mark(r->version.turn, decide(r, s, &d));
 }
 
 static void sweep_once(void *ctx, struct session *s)
@@ -124,6 +151,7 @@ int records_sweep(struct records *r)
 	int error;
 
 	records_clock(r);
+	r->missed = false;
 	error = flows_list(r);
 	if (error) {
 		r->recheck = true;
@@ -131,5 +159,5 @@ int records_sweep(struct records *r)
 	}
 	r->recheck = false;
 	sweep_all(r);
-	return 0;
+	return r->missed ? -EAGAIN : 0;
 }

@@ -87,17 +87,26 @@ struct nft_box {
 #define NFT_EGRESS_PRIORITY (-10)
 
 /*
- * The class mark: what the conntrack mark of a decided session, and the packet mark of a logged refusal, say.
- * Never 0, and never equal to a number below 2^24, which are the scratch values of a decision in the making.
+ * The class mark: what the conntrack mark of a decided session, and the packet mark of a logged refusal, say:
+ * a class, and the turn (struct nft_version) in which it was decided, so that the packet path honours no
+ * decision of another program. Never 0, and never equal to a number below 2^24, which are the scratch values
+ * of a decision in the making. Turns come round after NFT_MARK_TURNS: whoever swaps sees to it that no mark
+ * grows that old.
  */
-#define NFT_CLASS_MAX ((1u << 24) - 1)
-static inline uint32_t nft_mark(uint32_t generation, uint32_t class)
+#define NFT_CLASS_MAX  ((1u << 24) - 1)
+#define NFT_MARK_TURNS 255u
+static inline uint32_t nft_mark(uint32_t turn, uint32_t class)
 {
-	return (generation % 255 + 1) << 24 | class;
+	return (turn % NFT_MARK_TURNS + 1) << 24 | class;
 }
 static inline uint32_t nft_mark_class(uint32_t mark)
 {
 	return mark & NFT_CLASS_MAX;
+}
+/* How many turns ago a class mark was made, as of a turn. */
+static inline uint32_t nft_mark_age(uint32_t mark, uint32_t turn)
+{
+	return ((nft_mark(turn, 0) >> 24) + NFT_MARK_TURNS - (mark >> 24)) % NFT_MARK_TURNS;
 }
 
 /* --- sections ----------------------------------------------------------------------------------------- */

@@ -16,8 +16,8 @@
  *
  * Data of maps to words is in host order, of data_len bytes: four, or two where it becomes a conntrack zone.
  *
- * Classes. A program knows no generation. Where `class` says so, a set's keys or data are class numbers; the
- * kernel is given nft_mark(generation, number), and a read-back takes the generation off again if it is the
+ * Classes. A program knows no version. Where `class` says so, a set's keys or data are class numbers; the
+ * kernel is given nft_mark(turn, number), and a read-back takes the turn off again if it is the
  * one in force (else the mark stays whole, which no program has). In rules the same holds for each IMMEDIATE
  * whose register the next expression writes to the conntrack mark.
  *

@@ -220,7 +220,8 @@ static void load(struct world *w, size_t n)
 	assert_non_null(bound);
 	for (size_t i = 0; i < n; i++)
 		elements += nft_bind_elements(&w->box, &w->bindings[i], bound + elements);
-	w->version = (struct nft_version){++w->generation, w->model, 0};
+	w->generation++;
+	w->version = (struct nft_version){w->generation, w->model, w->generation};
 	if (nl_swap(w->nl, w->p, w->model, &w->version, bound, elements))
 		fail_msg("%s\n%s", nl_error(w->nl), w->c.text);
 	free(bound);
@@ -399,7 +400,7 @@ static const char *difference(struct world *w, const struct question *q, const s
 		return met->times ? "the kernel says it twice" : "the kernel lost it";
 	if ((met->fate == KERNEL_PASSED) != allow)
 		return "engine and kernel differ";
-	if (met->mark != nft_mark(w->generation, *class))
+	if (met->mark != nft_mark(w->version.turn, *class))
 		return "the kernel decided by another class";
 	w->no_session += no_session;
 	w->passed += allow;

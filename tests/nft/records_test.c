@@ -152,7 +152,7 @@ static void make_bindings(void)
 static void publish(const struct mkimage_cell *cells, uint32_t n, uint32_t generation)
 {
 	const struct mkimage m = {.cell = cells, .n_cells = n};
-	const struct nft_version version = {generation, 0, 1};
+	const struct nft_version version = {generation, 0, generation};
 	struct nft_bound bound[3 * NFT_BOUND_MAX];
 	struct image_header *image = mkimage(&m);
 	struct nft_program **p = &w.program[w.n_programs++];
@@ -166,7 +166,7 @@ static void publish(const struct mkimage_cell *cells, uint32_t n, uint32_t gener
 		n_bound += nft_bind_elements(&w.box, &w.binding[i], bound + n_bound);
 	if (nl_swap(w.nl, *p, 0, &version, bound, n_bound))
 		fail_msg("%s", nl_error(w.nl));
-	records_use(w.r, *p, generation);
+	records_use(w.r, *p, &version);
 	records_bindings(w.r, w.binding, 3);
 }
 
@@ -275,6 +275,7 @@ struct talk {
 	const char *from;
 	int bytes; /* to send and get back */
 	int stay_s;
+	bool chats; /* while it stays */
 };
 
 static void talk(void *arg)
@@ -301,7 +302,11 @@ static void talk(void *arg)
 			_exit(3);
 		left -= (int)n;
 	}
-	sleep((unsigned)t->stay_s);
+	for (int i = 0; i < t->stay_s * 10; i++) {
+		if (t->chats)
+			(void)!write(s, bytes, 1);
+		usleep(100000);
+	}
 	close(s);
 }
 
@@ -531,9 +536,16 @@ static void what_the_kernel_drops_is_lost(void **state)
 	assert_int_equal(w.n_notices, 0);
 }
 
+static uint32_t mark_of_tcp(void)
+{
+	const char *mark = strstr(space_output("conntrack -L -p tcp 2>/dev/null"), "mark=");
+
+	return mark ? (uint32_t)strtoul(mark + strlen("mark="), NULL, 10) : 0;
+}
+
 static void a_publish_cuts_what_it_denies(void **state)
 {
-	struct talk t = {"10.7.0.1", 3000, 4};
+	struct talk t = {"10.7.0.1", 3000, 4, true};
 	struct record changed, end;
 
 	start(0, w.b, serve, NULL);
@@ -546,6 +558,9 @@ static void a_publish_cuts_what_it_denies(void **state)
 	run(300);
 	assert_false(next_of(RECORD_CHANGED, &changed)); /* the twin: the same again */
 	assert_int_equal(count()->sessions, 1);
+	assert_int_equal(mark_of_tcp() >> 24,
+			 nft_mark(6, 0) >> 24); /* by the kernel: the sweep left it alone */
+	assert_true(count()->redecided > 0);
 	w.read = 0;
 	publish(denied, 1, 7);
 	assert_int_equal(records_sweep(w.r), 0);
@@ -590,7 +605,7 @@ static void a_sweep_of_many_takes_seconds_at_most(void **state)
 	assert_int_equal(records_sweep(w.r), 0);
 	cut = now_ms() - cut;
 	run(4500);
-	fprintf(stderr, "# %u sessions marked anew in %" PRId64 " ms, cut in %" PRId64 " ms\n", f.n, marked,
+	fprintf(stderr, "# %u sessions decided anew in %" PRId64 " ms, cut in %" PRId64 " ms\n", f.n, marked,
 		cut);
 	assert_int_equal(count()->sessions, 0);
 	assert_int_equal(count()->sessions_ended, f.n);

@@ -139,6 +139,7 @@ int nl_session_mark(struct nl *nl, const struct nl_session *s, uint32_t mark)
 {
 	struct nl_session *mine = fake_session(s->id);
 
+	kernel.mark_asked++;
 	if (!mine || !same(mine, s))
 		return -ENOENT;
 	mine->mark = mark;

@@ -35,7 +35,7 @@ struct fake_kernel {
 	bool overrun; /* the next reading of events says ENOBUFS */
 	struct fake_log log[FAKE_QUEUE];
 	uint32_t n_logs;
-	uint32_t deleted, marked, listed;
+	uint32_t deleted, mark_asked, marked, listed;
 	int delete_error, list_error;
 	int64_t now_ms; /* monotonic; UTC is FAKE_UTC0 later */
 };

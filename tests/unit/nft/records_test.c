@@ -3,6 +3,7 @@
  * What a kernel that the test plays becomes in the ring file. After every tick both laws are checked: no test
  * may leave a decision that is neither in a record, nor in an aggregate, nor lost, nor waited for.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +26,8 @@
 
 #define VLAN 20
 enum { WEB = 16, DB = 17, GUEST = 18 };
-enum { TCP = 6, UDP = 17 };
+enum { ICMP = 1, TCP = 6, UDP = 17 };
+#define PING        ((service_key)ICMP << 16 | 8 << 8)
 #define TCP_PORT(n) ((service_key)TCP << 16 | (n)), ((service_key)TCP << 16 | (n)) + 1
 
 /* Web may reach the database by rule 1, guests may not by rule 2. */
@@ -42,6 +44,13 @@ static const struct mkimage_cell other_rule[] = {
 	 DB,
 	 TCP_PORT(5432),
 	 {7, 7, 0, DECISION_ALLOW | DECISION_INTENDED_ALLOW, REASON_RULE, REASON_RULE}},
+};
+static const struct mkimage_cell ping_allowed[] = {
+	{WEB,
+	 DB,
+	 PING,
+	 PING + 1,
+	 {1, 1, 0, DECISION_ALLOW | DECISION_INTENDED_ALLOW, REASON_RULE, REASON_RULE}},
 };
 static const struct mkimage_cell nothing_allowed[] = {
 	{WEB, DB, TCP_PORT(5432), {3, 3, 0, 0, REASON_RULE, REASON_RULE}},
@@ -135,6 +144,14 @@ static void no_record(void)
 	assert_int_equal(ring_read(&w.ring, 0, w.read, &record, 1), 0);
 }
 
+/* Turns as generations: one program, one turn. */
+static void take(const struct nft_program *p)
+{
+	const struct nft_version version = {w.generation, 0, w.generation};
+
+	records_use(w.r, p, &version);
+}
+
 static void use(const struct mkimage_cell *cells, uint32_t n, uint32_t generation)
 {
 	const struct mkimage m = {.cell = cells, .n_cells = n};
@@ -148,7 +165,7 @@ static void use(const struct mkimage_cell *cells, uint32_t n, uint32_t generatio
 	free(image);
 	w.program[w.n_programs++] = p;
 	w.generation = generation;
-	records_use(w.r, p, generation);
+	take(p);
 }
 
 static struct dp_binding binding(const char *addr, uint16_t identity, uint16_t port)
@@ -217,9 +234,14 @@ static int teardown(void **state)
 
 /* --- traffic ------------------------------------------------------------------------------------------ */
 
+static uint32_t class_of_service(uint16_t from, uint16_t to, service_key key)
+{
+	return nft_ask(w.program[w.n_programs - 1], 0, from, to, key);
+}
+
 static uint32_t class_of(uint16_t from, uint16_t to, uint16_t port)
 {
-	return nft_ask(w.program[w.n_programs - 1], 0, from, to, service_key_make(TCP, port));
+	return class_of_service(from, to, service_key_make(TCP, port));
 }
 
 static struct nl_session session(uint32_t id, const char *src, const char *dst, uint16_t sport, uint32_t mark)
@@ -802,19 +824,78 @@ static void without_a_loss_nothing_ends_by_a_list(void **state)
 
 /* --- change ------------------------------------------------------------------------------------------- */
 
-static void a_generation_that_says_the_same_is_only_marked(void **state)
+/* Its next packet is decided by the kernel, because its mark is of another turn. */
+static void what_stays_allowed_is_left_to_the_kernel(void **state)
 {
 	begin_session();
 	use(first_policy, 2, 6);
 	assert_int_equal(records_sweep(w.r), 0);
 	settle();
 	no_record();
-	assert_int_equal(kernel.marked, 1);
+	assert_int_equal(kernel.marked, 0);
 	assert_int_equal(kernel.deleted, 0);
-	assert_int_equal(fake_session(1)->mark, nft_mark(6, class_of(WEB, DB, 5432)));
-	/* once is enough */
+	assert_int_equal(fake_session(1)->mark, nft_mark(5, class_of(WEB, DB, 5432)));
+	fake_session(1)->mark = nft_mark(6, class_of(WEB, DB, 5432));
+	fake_event(NL_SESSION_MARK, fake_session(1), false);
+	settle();
+	no_record();
+	assert_int_equal(kernel.deleted, 0);
+}
+
+/* Turns come round: no mark may grow so old that a new one looks like it. */
+static void an_old_mark_is_made_new(void **state)
+{
+	begin_session();
+	for (uint32_t turn = 6; turn < 5 + 2 * NFT_MARK_TURNS; turn++) {
+		const uint32_t mark = fake_session(1)->mark;
+
+		w.generation = turn;
+		take(w.program[0]);
+		if (mark >> 24 == nft_mark(turn, 0) >> 24)
+			fail_msg("turn %u honours a mark of long ago", turn);
+		assert_int_equal(records_sweep(w.r), 0);
+	}
+	assert_in_range(kernel.marked, 3, 10);
+	no_record();
+}
+
+/* An answer cannot decide a session of ICMP, so it does not wait for one. */
+static void sessions_of_icmp_are_marked_at_once(void **state)
+{
+	struct nl_session s;
+
+	use(ping_allowed, 1, 6);
+	s = session(1, "10.0.0.1", "10.0.0.2", 7, nft_mark(6, class_of_service(WEB, DB, PING)));
+	s.proto = ICMP;
+	s.dport = 8 << 8;
+	s.start_ns = fake_utc_ns();
+	fake_add(&s);
+	fake_event(NL_SESSION_NEW, &s, false);
+	tick(0.1);
+	next_record(RECORD_OPEN);
+	use(ping_allowed, 1, 7);
 	assert_int_equal(records_sweep(w.r), 0);
 	assert_int_equal(kernel.marked, 1);
+	assert_int_equal(fake_session(1)->mark, nft_mark(7, class_of_service(WEB, DB, PING)));
+	use(nothing_allowed, 1, 8);
+	assert_int_equal(records_sweep(w.r), 0);
+	assert_int_equal(kernel.deleted, 1);
+}
+
+/* A packet on its way was decided by the binding before; its opening is heard of after the change. */
+static void an_opening_that_raced_a_change_is_decided_again(void **state)
+{
+	struct dp_binding guest = binding("10.0.0.1", GUEST, 0);
+
+	records_binding(w.r, &guest);
+	kernel_opens(1, false);
+	tick(0.1);
+	settle();
+	next_record(RECORD_OPEN);
+	assert_int_equal(next_record(RECORD_CHANGED).verdict, VERDICT_DENY);
+	assert_int_equal(kernel.deleted, 1);
+	next_record(RECORD_END);
+	no_record();
 }
 
 static void another_rule_is_a_change(void **state)
@@ -831,9 +912,9 @@ static void another_rule_is_a_change(void **state)
 	assert_int_equal(changed.verdict, VERDICT_ALLOW);
 	assert_int_equal(changed.generation, 6);
 	no_record();
-	assert_int_equal(kernel.marked, 1);
+	assert_int_equal(kernel.marked, 0);
 	assert_int_equal(count()->decisions, 2);
-	assert_int_equal(count()->redecided, 1);
+	assert_int_equal(count()->redecided, 0); /* by its next packet, if there is one */
 }
 
 static void a_generation_that_denies_cuts(void **state)
@@ -864,7 +945,7 @@ static void deny_all_cuts_everything(void **state)
 {
 	begin_session();
 	w.generation = 0;
-	records_use(w.r, NULL, 0);
+	take(NULL);
 	assert_int_equal(records_sweep(w.r), 0);
 	settle();
 	assert_int_equal(next_record(RECORD_CHANGED).reason, REASON_DENY_ALL);
@@ -922,7 +1003,7 @@ static void a_cut_that_fails_is_tried_again(void **state)
 	begin_session();
 	use(nothing_allowed, 1, 6);
 	kernel.delete_error = -13;
-	assert_int_equal(records_sweep(w.r), 0);
+	assert_int_equal(records_sweep(w.r), -EAGAIN);
 	assert_int_equal(kernel.deleted, 0);
 	assert_int_equal(w.n_notices, 1);
 	tick(0.1);
@@ -1011,6 +1092,43 @@ static void another_identity_is_judged(void **state)
 	no_record();
 }
 
+/* The kernel decided with the identity of before, and nobody was told of the session when that changed. */
+static void a_session_opened_unseen_is_judged_when_it_is_seen(void **state)
+{
+	struct dp_binding b = binding("10.0.0.1", GUEST, 0);
+
+	kernel_opens(1, true);
+	records_binding(w.r, &b);
+	assert_int_equal(kernel.deleted, 0);
+	kernel.overrun = true;
+	settle();
+	assert_int_equal(kernel.deleted, 1);
+	next_record(RECORD_OPEN);
+	assert_int_equal(next_record(RECORD_CHANGED).rule, 2);
+	next_record(RECORD_END);
+	no_record();
+}
+
+/* The twin: its packet was on its way while the binding changed, and its event came behind. */
+static void a_session_opened_with_a_late_event_is_judged(void **state)
+{
+	struct dp_binding b = binding("10.0.0.1", GUEST, 0);
+	struct nl_session s;
+
+	kernel_opens(1, true);
+	s = *fake_session(1);
+	records_binding(w.r, &b);
+	fake_event(NL_SESSION_NEW, &s, false);
+	settle();
+	assert_int_equal(kernel.deleted, 1);
+	b.identity = WEB;
+	records_binding(w.r, &b);
+	kernel_opens(2, false); /* decided with the identity that it has */
+	settle();
+	assert_int_equal(kernel.deleted, 1);
+	assert_int_equal(kernel.marked, 0);
+}
+
 static void all_bindings_anew_is_judged_at_the_tick(void **state)
 {
 	const struct dp_binding b = binding("10.0.0.1", WEB, 0);
@@ -1096,7 +1214,7 @@ static void a_restart_goes_on_with_the_kernels_sessions(void **state)
 	kernel.now_ms += 5000;
 	open_records();
 	assert_int_equal(count()->decisions, 0);
-	records_use(w.r, w.program[0], 5);
+	take(w.program[0]);
 	bind_hosts();
 	assert_int_equal(records_sweep(w.r), 0);
 	kernel_passes(1, 0, 2, 200);
@@ -1127,7 +1245,7 @@ static void a_session_opened_while_starting_has_its_opening(void **state)
 	fake_session(1)->start_ns = 0;
 	kernel_opens(2, true); /* the twin: older than we, as far as anybody knows */
 	fake_session(2)->start_ns = 0;
-	records_use(w.r, w.program[0], 5);
+	take(w.program[0]);
 	{
 		struct nl_session early = kernel.event[0].session;
 
@@ -1161,7 +1279,7 @@ static void a_restart_into_another_policy_cuts(void **state)
 }
 
 /* Nobody knows by which rule it was allowed, so nobody can say that it changed. */
-static void a_session_of_a_forgotten_generation_is_only_marked(void **state)
+static void a_session_of_a_forgotten_generation_is_no_change(void **state)
 {
 	begin_session();
 	shut();
@@ -1170,7 +1288,6 @@ static void a_session_of_a_forgotten_generation_is_only_marked(void **state)
 	use(other_rule, 1, 9);
 	bind_hosts();
 	assert_int_equal(records_sweep(w.r), 0);
-	assert_int_equal(kernel.marked, 1);
 	kernel_ends(1, 7, false);
 	settle();
 	assert_int_equal(next_record(RECORD_END).rule, 7);
@@ -1240,10 +1357,10 @@ static void a_sweep_of_many_sessions(void **state)
 	assert_int_equal(count()->sessions_opened, MANY);
 	assert_int_equal(count()->decisions, MANY);
 	kernel.n_events = 0;
-	use(first_policy, 2, 6);
+	use(first_policy, 2, 5 + NFT_MARK_TURNS / 2); /* old enough to be marked */
 	assert_int_equal(records_sweep(w.r), 0);
 	tick(0.1);
-	assert_int_equal(count()->redecided, MANY); /* each once, though they come and go meanwhile */
+	assert_int_equal(kernel.mark_asked, MANY); /* each once, though they come and go meanwhile */
 	for (uint32_t i = 0; i < MANY; i++) {
 		struct nl_session s = session(i * 2654435761u, "10.0.0.1", "10.0.0.2", (uint16_t)i, mark);
 
@@ -1286,7 +1403,10 @@ int main(void)
 		TEST(a_session_opened_while_starting_has_its_opening),
 		TEST(a_number_given_again_is_another_session),
 		TEST(without_a_loss_nothing_ends_by_a_list),
-		TEST(a_generation_that_says_the_same_is_only_marked),
+		TEST(what_stays_allowed_is_left_to_the_kernel),
+		TEST(an_old_mark_is_made_new),
+		TEST(sessions_of_icmp_are_marked_at_once),
+		TEST(an_opening_that_raced_a_change_is_decided_again),
 		TEST(another_rule_is_a_change),
 		TEST(a_generation_that_denies_cuts),
 		TEST(deny_all_cuts_everything),
@@ -1296,12 +1416,14 @@ int main(void)
 		TEST(a_sweep_without_a_list_is_an_error),
 		TEST(a_binding_that_goes_takes_its_sessions_along),
 		TEST(another_identity_is_judged),
+		TEST(a_session_opened_unseen_is_judged_when_it_is_seen),
+		TEST(a_session_opened_with_a_late_event_is_judged),
 		TEST(all_bindings_anew_is_judged_at_the_tick),
 		TEST(unbound_sources_are_endpoint_events),
 		TEST(arp_names_its_sender),
 		TEST(a_restart_goes_on_with_the_kernels_sessions),
 		TEST(a_restart_into_another_policy_cuts),
-		TEST(a_session_of_a_forgotten_generation_is_only_marked),
+		TEST(a_session_of_a_forgotten_generation_is_no_change),
 		TEST(too_many_ports_are_refused),
 		TEST(the_last_port_is_the_bridge),
 		TEST(a_cut_of_many_sessions),
