@@ -84,7 +84,7 @@ def from_file():
     inside('nft', 'delete', 'table', 'bridge', 'cordon')  # of the case before
     with tempfile.TemporaryDirectory() as name:
         words, nothing = pathlib.Path(name) / 'words', pathlib.Path(name) / 'nothing'
-        words.write_text('--bridge\ncordon1\nv1:pvid=20\nv2:pvid=20\n')
+        words.write_text('--bridge\ncordon1\n--timeout\nudp_first=44\nv1:pvid=20\nv2:pvid=20\n')
         nothing.write_text('')
 
         def act(file, *action):
@@ -95,7 +95,12 @@ def from_file():
             tap.equal(act(nothing, *action), (0, ''), f'without words {action}')
         tap.equal(act(f'{name}/missing')[0], 2, 'no file')
         tap.equal(links(), before, 'devices')
+        tap.equal(act(words, '--timeout', 'udp_firs=1')[0], 2, 'no such time-out')
+        tap.equal(act(words, '--timeout', 'udp_first=x')[0], 2, 'no number')
+        tap.equal(links(), before, 'devices')
         tap.equal(act(words), (0, ''), 'made')
+        tap.equal(inside('cat', '/proc/sys/net/netfilter/nf_conntrack_udp_timeout').strip(), '44', 'the time-out of the first packet')
+        tap.equal(inside('cat', '/proc/sys/net/netfilter/nf_conntrack_icmp_timeout').strip(), '10', 'the time-out that was not named')
         tap.contains(inside('ip', '-br', 'link', 'show', 'master', 'cordon1'), 'v2')
         tap.equal(act(words, '--up')[0], 6, 'up, unguarded')
         tap.equal((act(words, '--shut'), act(words, '--down'), links()), ((0, ''), (0, ''), before), 'undone')
