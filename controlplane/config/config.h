@@ -101,10 +101,16 @@ struct config {
 struct config *config_load(const char *name, const char *text, size_t len, struct diags *d);
 void config_free(struct config *c);
 
-/* cordon-dp's arguments for this config, one a line. `run_dir` may be NULL. */
+/* cordon-dp's arguments for this config, one a line; nothing if the kernel is the engine. `run_dir` may be
+ * NULL. */
 void config_print_dp_args(const struct config *c, const char *run_dir, FILE *out);
 /* The same of cordon-nft; nothing if the config has no use for it. */
 void config_print_nft_args(const struct config *c, const char *run_dir, FILE *out);
+
+/* The words of bridge-prepare that make the bridge which cordon-nft enforces on; nothing if there is none. */
+void config_print_bridge_args(const struct config *c, FILE *out);
+/* The devices that port-prepare makes ready: the dataplane's, unless they are in that bridge. */
+void config_print_port_args(const struct config *c, FILE *out);
 
 /* What the policy compiler needs to know of this gateway; `ports` is filled and borrowed by `env`. */
 void config_env(const struct config *c, const char *ports[CONFIG_PORTS_MAX], struct policy_env *env);

@@ -276,6 +276,8 @@ static void print_port(const struct config_port *p, FILE *out)
 
 void config_print_dp_args(const struct config *c, const char *run_dir, FILE *out)
 {
+	if (c->engine != DP_ENGINE_DPDK)
+		return;
 	if (run_dir)
 		fprintf(out, "--run-dir\n%s\n", run_dir);
 	fprintf(out, "--state\n%s\n--rate\n%u\n--clock\n%s\n", c->dir, c->records_rate,
@@ -283,6 +285,8 @@ void config_print_dp_args(const struct config *c, const char *run_dir, FILE *out
 #define X(name, default_seconds) fprintf(out, "--timeout\n" #name "=%u\n", c->timeouts.name);
 	CONFIG_TIMEOUTS(X)
 #undef X
+	if (c->standby)
+		fputs("--yield\n", out);
 	for (size_t i = 0; i < c->n_ports; i++)
 		print_port(&c->ports[i], out);
 }
@@ -319,4 +323,38 @@ void config_print_nft_args(const struct config *c, const char *run_dir, FILE *ou
 	for (size_t i = 0; i < c->n_management; i++)
 		fprintf(out, "--management\n%s\n",
 			addr_print(c->management[i].family, c->management[i].addr, address, sizeof(address)));
+}
+
+/* --- words of bridge-prepare and port-prepare -------------------------------------------------- */
+
+static void print_bridge_port(const struct config_port *p, FILE *out)
+{
+	uint16_t untagged = p->role == PORT_ACCESS ? p->vlan : p->native;
+	char device[NFT_DEVICE];
+
+	if (!config_port_device(p, device))
+		return;
+	fputs(device, out);
+	if (untagged)
+		fprintf(out, ":pvid=%u", untagged);
+	for (size_t i = 0; i < p->n_vlans; i++)
+		fprintf(out, "%s%u", i ? "," : ":vids=", p->vlans[i]);
+	fputc('\n', out);
+}
+
+void config_print_bridge_args(const struct config *c, FILE *out)
+{
+	if (c->engine != DP_ENGINE_NFT && !c->standby)
+		return;
+	fprintf(out, "--bridge\n%s\n", c->bridge);
+	for (size_t i = 0; i < c->n_ports; i++)
+		print_bridge_port(&c->ports[i], out);
+}
+
+void config_print_port_args(const struct config *c, FILE *out)
+{
+	if (c->engine != DP_ENGINE_DPDK || c->standby)
+		return;
+	for (size_t i = 0; i < c->n_ports; i++)
+		fprintf(out, "%s\n", c->ports[i].device);
 }

@@ -22,23 +22,27 @@
 #define EXIT_USAGE 2
 #define EXIT_START 6
 
-enum task { TASK_RUN, TASK_CHECK, TASK_DP_ARGS, TASK_NFT_ARGS };
+/* Prints some process's arguments for this config. */
+typedef void print_args(const struct config *c, const char *run_dir, FILE *out);
 
 struct options {
-	enum task task;
+	bool check;
+	print_args *print;
 	const char *config, *run_dir, *catalogue;
 	bool run_dir_given;
 };
 
 static const char usage[] =
-	"usage: cordond --config FILE [--run-dir DIR] [--catalogue DIR] [--check | --dp-args | --nft-args]\n"
+	"usage: cordond --config FILE [--run-dir DIR] [--catalogue DIR] [--check | --WHOSE-args]\n"
 	"\n"
 	"  --config FILE    the gateway's config\n"
 	"  --run-dir DIR    sockets and rings (default /run/cordon)\n"
 	"  --catalogue DIR  assessment catalogue\n"
 	"  --check          check the config and exit\n"
 	"  --dp-args        print cordon-dp's arguments for this config, one a line, and exit\n"
-	"  --nft-args       the same of cordon-nft; nothing if the config has no use for it\n"
+	"  --nft-args       the same of cordon-nft; here and below nothing if the config has no use for it\n"
+	"  --bridge-args    the same of bridge-prepare\n"
+	"  --port-args      the same of port-prepare\n"
 	"  --version, --help\n";
 
 /* --- arguments -------------------------------------------------------------------------------- */
@@ -47,6 +51,16 @@ static void say_and_exit(const char *text)
 {
 	fputs(text, stdout);
 	exit(0);
+}
+
+static void print_bridge_args(const struct config *c, const char *run_dir, FILE *out)
+{
+	config_print_bridge_args(c, out);
+}
+
+static void print_port_args(const struct config *c, const char *run_dir, FILE *out)
+{
+	config_print_port_args(c, out);
 }
 
 static bool parse_options(int argc, char **argv, struct options *o)
@@ -58,6 +72,8 @@ static bool parse_options(int argc, char **argv, struct options *o)
 		{"check", no_argument, NULL, 'k'},
 		{"dp-args", no_argument, NULL, 'd'},
 		{"nft-args", no_argument, NULL, 'n'},
+		{"bridge-args", no_argument, NULL, 'b'},
+		{"port-args", no_argument, NULL, 'p'},
 		{"version", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -77,13 +93,19 @@ static bool parse_options(int argc, char **argv, struct options *o)
 			o->catalogue = optarg;
 			break;
 		case 'k':
-			o->task = TASK_CHECK;
+			o->check = true;
 			break;
 		case 'd':
-			o->task = TASK_DP_ARGS;
+			o->print = config_print_dp_args;
 			break;
 		case 'n':
-			o->task = TASK_NFT_ARGS;
+			o->print = config_print_nft_args;
+			break;
+		case 'b':
+			o->print = print_bridge_args;
+			break;
+		case 'p':
+			o->print = print_port_args;
 			break;
 		case 'v':
 			say_and_exit("cordond " CORDON_VERSION "\n");
@@ -237,12 +259,10 @@ int main(int argc, char **argv)
 	config = load_config(o.config);
 	if (!config)
 		return EXIT_USAGE;
-	if (o.task == TASK_RUN)
+	if (!o.check && !o.print)
 		return run(&o, config);
-	if (o.task == TASK_NFT_ARGS)
-		config_print_nft_args(config, o.run_dir_given ? o.run_dir : NULL, stdout);
-	else if (o.task == TASK_DP_ARGS)
-		config_print_dp_args(config, o.run_dir_given ? o.run_dir : NULL, stdout);
+	if (o.print)
+		o.print(config, o.run_dir_given ? o.run_dir : NULL, stdout);
 	else
 		fprintf(stderr, "%s: config of gateway %s is good, %zu ports\n", o.config, config->gateway,
 			config->n_ports);

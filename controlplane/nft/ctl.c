@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -368,6 +369,7 @@ static void on_tick(struct ctl *c)
 	if (now >= c->next_second_ms) {
 		c->next_second_ms = now + SECOND_MS;
 		kernel_tick(c->world.kernel, on_gone, c);
+		sd_notify(0, "WATCHDOG=1");
 	}
 }
 

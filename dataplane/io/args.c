@@ -44,6 +44,18 @@ static bool option_tap(struct reading *r, const char *value, char *error)
 	return true;
 }
 
+static bool option_safe(struct reading *r, const char *value, char *error)
+{
+	r->args->safe = true;
+	return true;
+}
+
+static bool option_yield(struct reading *r, const char *value, char *error)
+{
+	r->args->yield = true;
+	return true;
+}
+
 static bool option_sessions(struct reading *r, const char *value, char *error)
 {
 	return value_number32("--sessions", value, 1024, 16u << 20, &r->args->sessions, error);
@@ -129,6 +141,7 @@ static const struct option {
 } options[] = {
 	{"--run-dir", option_run_dir, true},   {"--state", option_state, true},
 	{"--no-huge", option_no_huge, false},  {"--tap", option_tap, false},
+	{"--safe", option_safe, false},        {"--yield", option_yield, false},
 	{"--sessions", option_sessions, true}, {"--records", option_records, true},
 	{"--rate", option_rate, true},         {"--cpu", option_cpu, true},
 	{"--clock", option_clock, true},       {"--timeout", option_timeout, true},
@@ -145,6 +158,12 @@ const char *args_usage(void)
 	       "  --no-huge              ordinary pages; packet capture with dpdk-dumpcap is then not "
 	       "possible\n"
 	       "  --tap                  two ports, from the first to the second, without the layer-2 part\n"
+	       "  --safe                 safe mode: deny everything and take no policy (by itself: for a "
+	       "while, "
+	       "after repeated failures)\n"
+	       "  --yield                after repeated failures stay away from the ports instead: another "
+	       "engine "
+	       "stands by\n"
 	       "  --sessions N           sessions at most (262144)\n"
 	       "  --records N            records that wait for cordond, a power of two (65536)\n"
 	       "  --rate N               allowed sessions recorded singly per second, 0: all (100000)\n"

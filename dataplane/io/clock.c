@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "clock.h"
 
-#include <sys/timex.h>
 #include <time.h>
+
+#include "synced.h"
 
 #define NS_IN_S 1000000000ull
 /* Monotonic time starts late enough that an age of days before it is no underflow. */
 #define START_NS (30ull * 86400 * NS_IN_S)
-
-static bool kernel_says_good(void)
-{
-	struct timex t = {0};
-
-	return adjtimex(&t) != TIME_ERROR;
-}
 
 void clock_start(struct clock *c, bool trusted)
 {
@@ -37,5 +31,5 @@ void clock_refresh(struct clock *c)
 {
 	atomic_store_explicit(&c->utc_minus_mono, distance(c, CLOCK_REALTIME), memory_order_relaxed);
 	atomic_store_explicit(&c->kernel_minus_mono, distance(c, CLOCK_MONOTONIC), memory_order_relaxed);
-	atomic_store_explicit(&c->utc_good, c->trusted || kernel_says_good(), memory_order_relaxed);
+	atomic_store_explicit(&c->utc_good, c->trusted || clock_synced(), memory_order_relaxed);
 }

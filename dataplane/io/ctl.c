@@ -13,9 +13,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
+#include "notify.h"
 #include "peer.h"
 
 #define EVENT_WAIT_MS 5 /* how long an endpoint event may wait for us */
@@ -81,8 +83,20 @@ static bool on_ping(struct ctl *c, struct exchange *x)
 	return true;
 }
 
+/* What made us fail again and again may be the policy. */
+static bool refuse_in_safe_mode(const struct ctl *c, struct exchange *x)
+{
+	if (c->world.args->safe)
+		x->why = (struct refusal){
+			EPERM,
+			"safe mode: everything is denied and no policy is taken (see the log of cordon-dp)"};
+	return c->world.args->safe;
+}
+
 static bool on_prepare(struct ctl *c, struct exchange *x)
 {
+	if (refuse_in_safe_mode(c, x))
+		return false;
 	return publish_prepare(c->world.publisher, x->fd, &x->why);
 }
 
@@ -90,7 +104,7 @@ static bool on_publish(struct ctl *c, struct exchange *x)
 {
 	uint32_t generation = x->request->publish.generation;
 
-	if (!publish_commit(c->world.publisher, x->fd, generation, &x->why))
+	if (refuse_in_safe_mode(c, x) || !publish_commit(c->world.publisher, x->fd, generation, &x->why))
 		return false;
 	log_info("generation %u is in force", generation);
 	return true;
@@ -267,6 +281,26 @@ static void watch_links(struct ctl *c)
 	}
 }
 
+/* The service manager hears from us only while the worker works, too: it is the worker that forwards. */
+static void tell_alive(const struct ctl *c)
+{
+	uint64_t now_ms = clock_kernel_ms(c->world.clock, clock_mono_ns(c->world.clock));
+
+	if (ring_beats(c->world.ring, now_ms))
+		notify("WATCHDOG=1");
+}
+
+static void leave_safe_mode(struct ctl *c)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	if (!c->world.safe_until_s || (uint64_t)t.tv_sec < c->world.safe_until_s)
+		return;
+	log_warning("safe mode is over: ending, to be started anew with the last good policy");
+	c->stop = true;
+}
+
 static void each_second(struct ctl *c)
 {
 	uint64_t now = clock_mono_ns(c->world.clock);
@@ -276,6 +310,8 @@ static void each_second(struct ctl *c)
 	c->next_second = now + SECOND_NS;
 	clock_refresh(c->world.clock);
 	watch_links(c);
+	tell_alive(c);
+	leave_safe_mode(c);
 }
 
 static void on_signal(struct ctl *c)

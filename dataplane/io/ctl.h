@@ -24,12 +24,13 @@ struct ctl_world {
 	struct ports *ports;
 	struct worker *worker;
 	struct publisher *publisher;
+	uint64_t safe_until_s; /* CLOCK_BOOTTIME: then we end, to start anew; 0: never */
 };
 
 struct ctl;
 
 /* Signals must be blocked by the caller. NULL with the reason in `error`. */
 struct ctl *ctl_open(const struct ctl_world *world, char *error, size_t room);
-/* Until a signal asks to stop: 0. -ETIMEDOUT: a worker hangs. */
+/* Until a signal asks to stop, or safe mode is over: 0. -ETIMEDOUT: a worker hangs. */
 int ctl_run(struct ctl *c);
 void ctl_close(struct ctl *c);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_errno.h>
@@ -22,8 +23,10 @@
 #include "ctl.h"
 #include "eal.h"
 #include "export.h"
+#include "failures.h"
 #include "lastgood.h"
 #include "log.h"
+#include "notify.h"
 #include "port.h"
 #include "publish.h"
 #include "rights.h"
@@ -50,6 +53,7 @@ struct dataplane {
 	struct publisher publisher;
 	struct export_world exported;
 	struct ctl *ctl;
+	uint64_t safe_until_s;
 	bool eal, ring_made, running, pdump;
 };
 
@@ -64,6 +68,55 @@ static void block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+static uint64_t boot_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec;
+}
+
+/* --- after failures
+ * ------------------------------------------------------------------------------------------- */
+
+/* False: we are asked to end meanwhile. */
+static bool wait_patiently(uint32_t seconds)
+{
+	char text[64];
+	sigset_t set;
+
+	if (!seconds)
+		return true;
+	log_warning("waiting %u s after repeated failures", seconds);
+	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%llu", (seconds + 60ull) * 1000000);
+	notify(text);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	return sigtimedwait(&set, NULL, &(struct timespec){.tv_sec = seconds}) < 0;
+}
+
+/* After a series of failures: deny everything for a while, or leave the ports to who stands by. False: we are
+ * asked to end meanwhile. */
+static bool heed_failures(struct dataplane *dp)
+{
+	struct failures f = failures_read(dp->args.run_dir, boot_s());
+
+	if (!f.left_s)
+		return true;
+	if (dp->args.yield)
+		return wait_patiently(f.left_s);
+	if (!wait_patiently(failures_wait(f)))
+		return false;
+	f = failures_read(dp->args.run_dir, boot_s());
+	if (f.left_s) {
+		log_error("%u failures within %u s", f.recent, FAILURES_WINDOW_S);
+		dp->args.safe = true;
+		dp->safe_until_s = boot_s() + f.left_s;
+	}
+	return true;
+}
+
 /* --- start-up steps: 0 or -errno with one line in `error`
  * ------------------------------------------------------ */
 
@@ -71,6 +124,16 @@ static int take_lock(struct dataplane *dp, char *error)
 {
 	dp->lock = runlock_take(dp->args.run_dir, "cordon-dp.lock", error, ERROR_ROOM);
 	return dp->lock < 0 ? dp->lock : 0;
+}
+
+/* From here on, whoever does not end as asked has failed. */
+static int note_start(struct dataplane *dp, char *error)
+{
+	int code = failures_note(dp->args.run_dir, boot_s());
+
+	if (code)
+		log_warning("%s: a failure will not be counted: %s", dp->args.run_dir, strerror(-code));
+	return 0;
 }
 
 static int plan_ports(struct dataplane *dp, char *error)
@@ -185,6 +248,12 @@ static int load_last_good(struct dataplane *dp, char *error)
 	struct lastgood good;
 	char why[ERROR_ROOM];
 
+	if (dp->args.safe) {
+		log_error("safe mode: everything is denied and no policy is taken%s",
+			  dp->safe_until_s ? ", for some minutes or until cordon-dp is stopped and started"
+					   : "");
+		return 0;
+	}
 	switch (lastgood_load(&good, dp->args.state_dir, why, sizeof(why))) {
 	case LASTGOOD_OK:
 		publish_last_good(&dp->publisher, &good);
@@ -212,6 +281,7 @@ static int open_control(struct dataplane *dp, char *error)
 		.ports = &dp->ports,
 		.worker = dp->worker,
 		.publisher = &dp->publisher,
+		.safe_until_s = dp->safe_until_s,
 	};
 
 	dp->exported = (struct export_world){&dp->ring, &dp->ports, &dp->publisher};
@@ -239,8 +309,8 @@ static int run_worker(struct dataplane *dp, char *error)
 static int start_up(struct dataplane *dp, char *error)
 {
 	static int (*const steps[])(struct dataplane * dp, char *error) = {
-		take_lock,   plan_ports,     start_eal,    open_ports,  start_pdump, make_ring,
-		make_worker, load_last_good, open_control, drop_rights, run_worker,
+		take_lock, note_start,  plan_ports,     start_eal,    open_ports,  start_pdump,
+		make_ring, make_worker, load_last_good, open_control, drop_rights, run_worker,
 	};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
@@ -289,6 +359,11 @@ static void shut_down(struct dataplane *dp)
 static int run(struct dataplane *dp)
 {
 	char error[ERROR_ROOM] = "";
+
+	if (!heed_failures(dp)) {
+		failures_forget(dp->args.run_dir);
+		return 0;
+	}
 	int code = start_up(dp, error);
 
 	if (code) {
@@ -297,11 +372,14 @@ static int run(struct dataplane *dp)
 		log_info("running: %u port%s, instance %016" PRIx64 "%s%s", dp->ports.n,
 			 dp->ports.n == 1 ? "" : "s", dp->ring.header->instance,
 			 dp->args.tap ? ", tap mode" : "", dp->args.no_huge ? ", without huge pages" : "");
+		notify("READY=1");
 		code = ctl_run(dp->ctl);
 		if (code)
 			log_error("the worker does not answer");
 	}
 	shut_down(dp);
+	if (!code)
+		failures_forget(dp->args.run_dir);
 	return code ? EXIT_START : 0;
 }
 

@@ -159,6 +159,66 @@ static void test_nft_args(void **state)
 		"--plane\nforward\n--port\nname=a,device=eth1,role=access,vlan=10,side=inside\n");
 }
 
+static void expect_text(void (*print)(const struct config *c, FILE *out), const char *text,
+			const char *expected)
+{
+	struct config *c = must_load(text);
+	char *got = NULL;
+	size_t len;
+	FILE *out = open_memstream(&got, &len);
+
+	print(c, out);
+	fclose(out);
+	assert_string_equal(got, expected);
+	free(got);
+	config_free(c);
+}
+
+/* Each port is made ready for one engine: in the bridge of the kernel, or kept from the kernel. */
+static void test_prepare_args(void **state)
+{
+	static const char kernel[] = "gateway: g\nengine: nft\n" KERNEL_PORTS;
+	static const char standby[] = "gateway: g\nfail: nft\nbridge: br1\n" KERNEL_PORTS;
+	static const char dpdk[] = "gateway: g\n" KERNEL_PORTS;
+
+	expect_text(config_print_bridge_args, kernel,
+		    "--bridge\ncordon0\nv0:pvid=10\nv1:pvid=5:vids=10,20\n");
+	expect_text(config_print_bridge_args, standby, "--bridge\nbr1\nv0:pvid=10\nv1:pvid=5:vids=10,20\n");
+	expect_text(config_print_bridge_args, dpdk, "");
+	expect_text(config_print_bridge_args, GOOD MANAGED, "");
+	expect_text(config_print_port_args, dpdk,
+		    "net_af_xdp0,iface=v0,queue_count=1\nnet_af_packet1,iface=v1\n");
+	expect_text(config_print_port_args, kernel, "");
+	expect_text(config_print_port_args, standby, "");
+}
+
+/* cordon-dp is not started beside the kernel as the engine, and leaves the ports to a standby. */
+static void test_dp_args_of_engines(void **state)
+{
+	static const struct {
+		const char *text;
+		bool any, yield;
+	} cases[] = {
+		{"gateway: g\n" KERNEL_PORTS, true, false},
+		{"gateway: g\nfail: nft\n" KERNEL_PORTS, true, true},
+		{"gateway: g\nengine: nft\n" KERNEL_PORTS, false, false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config *c = must_load(cases[i].text);
+		char *got = NULL;
+		size_t len;
+		FILE *out = open_memstream(&got, &len);
+
+		config_print_dp_args(c, NULL, out);
+		fclose(out);
+		assert_int_equal(len > 0, cases[i].any);
+		assert_int_equal(strstr(got, "--yield\n") != NULL, cases[i].yield);
+		free(got);
+		config_free(c);
+	}
+}
+
 static void test_box(void **state)
 {
 	struct config *c = must_load("gateway: g\nfail: nft\n" MANAGED KERNEL_PORTS);
@@ -316,6 +376,7 @@ int main(void)
 		cmocka_unit_test(test_least),          cmocka_unit_test(test_full),
 		cmocka_unit_test(test_dp_args),        cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_nft_args),       cmocka_unit_test(test_box),
+		cmocka_unit_test(test_prepare_args),   cmocka_unit_test(test_dp_args_of_engines),
 		cmocka_unit_test(test_too_many_ports),
 	};
 

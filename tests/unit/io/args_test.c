@@ -38,7 +38,7 @@ static void test_defaults(void **state)
 	assert_int_equal(parse(&a, "--port " ACCESS, error), ARGS_RUN);
 	assert_string_equal(a.run_dir, "/run/cordon");
 	assert_string_equal(a.state_dir, "/var/lib/cordon");
-	assert_false(a.tap || a.no_huge || a.clock_trusted);
+	assert_false(a.tap || a.no_huge || a.clock_trusted || a.safe);
 	assert_int_equal(a.cpu, -1);
 	assert_int_equal(a.rate, 100000);
 	assert_int_equal(a.timeouts.tcp_established, 7200);

@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -97,6 +100,137 @@ static void test_bad_last_good_denies(void **state)
 	close(fd);
 	assert_int_equal(rig_end(r, SIGTERM), 0);
 	assert_true(rig_said(r, "made for another image"));
+}
+
+/* After repeated failures nothing of before is taken up, nothing new is taken, and the refusal says so. */
+static void test_safe_mode_denies(void **state)
+{
+	static const char *const safe[] = {"--safe", "--port", RIG_PORT("a"), "--port", RIG_PORT("b"), NULL};
+	struct rig *r = *state;
+	struct image_header *image = good_image();
+	int memfd = rig_memfd(image, image->size, true);
+
+	write_last_good(r, 0);
+	rig_start(r, safe);
+	int fd = rig_connect(r);
+	assert_int_equal(hello(fd).generation, 0);
+	for (int i = 0; i < 2; i++) {
+		static const enum dpmsg_type refused[] = {DP_PREPARE, DP_PUBLISH};
+		struct dpmsg answer = rig_ask(fd, rig_request(refused[i]), memfd, NULL);
+
+		assert_int_equal(answer.type, DP_ERROR);
+		assert_int_equal(answer.error.code, EPERM);
+		assert_non_null(strstr(answer.error.text, "safe mode"));
+	}
+	assert_int_equal(hello(fd).generation, 0);
+	close(memfd);
+	close(fd);
+	assert_int_equal(rig_end(r, SIGTERM), 0);
+	assert_true(rig_said(r, "safe mode: everything is denied"));
+	free(image);
+}
+
+/* Killed five times within ten minutes, it denies; stopped as it should be, that is forgotten. */
+static void test_failures_lead_to_safe_mode(void **state)
+{
+	struct rig *r = *state;
+
+	write_last_good(r, 0);
+	for (int i = 0; i < 6; i++) {
+		rig_start(r, two_ports);
+		int fd = rig_connect(r);
+		assert_int_equal(hello(fd).generation, i < 5 ? 7 : 0);
+		close(fd);
+		rig_end(r, i < 5 ? SIGKILL : SIGTERM);
+	}
+	assert_true(rig_said(r, "5 failures within 600 s"));
+	rig_start(r, two_ports);
+	int fd = rig_connect(r);
+	assert_int_equal(hello(fd).generation, 7);
+	close(fd);
+	assert_int_equal(rig_end(r, SIGTERM), 0);
+}
+
+static void write_starts(const struct rig *r, const char *ages)
+{
+	char path[64];
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	snprintf(path, sizeof(path), "%s/dp.starts", r->dir);
+	FILE *file = fopen(path, "we");
+	assert_non_null(file);
+	for (const char *age = ages; *age; age += strcspn(age, " "), age += *age == ' ')
+		fprintf(file, "%ld\n", t.tv_sec - atol(age));
+	fclose(file);
+}
+
+/* The fifth but last failure is nearly too old: safe for a moment, then it ends by itself and well. */
+static void test_safe_mode_ends(void **state)
+{
+	struct rig *r = *state;
+
+	write_starts(r, "598 500 400 300 200");
+	rig_start(r, two_ports);
+	assert_int_equal(rig_end(r, 0), 0);
+	assert_true(rig_said(r, "safe mode is over"));
+}
+
+/* Who has a standby does not touch the ports, nor the lock, and can be stopped meanwhile. */
+static void test_yield(void **state)
+{
+	static const char *const yield[] = {"--yield", "--port",      RIG_PORT("a"),
+					    "--port",  RIG_PORT("b"), NULL};
+	struct rig *r = *state;
+	char path[64];
+
+	write_starts(r, "400 300 200 100 50");
+	rig_start(r, yield);
+	nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
+	snprintf(path, sizeof(path), "%s/dp.sock", r->dir);
+	assert_int_not_equal(access(path, F_OK), 0);
+	snprintf(path, sizeof(path), "%s/cordon-dp.lock", r->dir);
+	assert_int_not_equal(access(path, F_OK), 0);
+	assert_int_equal(rig_end(r, SIGTERM), 0);
+	assert_true(rig_said(r, "after repeated failures"));
+}
+
+static int manager_open(const char *dir, char *path, size_t room)
+{
+	struct timeval limit = {.tv_sec = 10};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(path, room, "%s/notify", dir);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	return fd;
+}
+
+static void manager_hears(int fd, const char *want)
+{
+	char said[64] = "";
+
+	assert_true(recv(fd, said, sizeof(said) - 1, 0) > 0);
+	assert_string_equal(said, want);
+}
+
+/* Ready once, then a sign of life every second. */
+static void test_watchdog(void **state)
+{
+	struct rig *r = *state;
+	char path[64];
+	int fd = manager_open(r->dir, path, sizeof(path));
+
+	setenv("NOTIFY_SOCKET", path, 1);
+	rig_start(r, two_ports);
+	unsetenv("NOTIFY_SOCKET");
+	manager_hears(fd, "READY=1");
+	for (int i = 0; i < 3; i++)
+		manager_hears(fd, "WATCHDOG=1");
+	assert_int_equal(rig_end(r, SIGTERM), 0);
+	close(fd);
 }
 
 static void test_one_instance(void **state)
@@ -356,9 +490,19 @@ int main(int argc, char *argv[])
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_stop),         T(test_last_good),      T(test_bad_last_good_denies),
-		T(test_one_instance), T(test_start_failures), T(test_rights),
-		T(test_frames),       T(test_heartbeat),
+		T(test_stop),
+		T(test_last_good),
+		T(test_bad_last_good_denies),
+		T(test_one_instance),
+		T(test_start_failures),
+		T(test_rights),
+		T(test_frames),
+		T(test_heartbeat),
+		T(test_safe_mode_denies),
+		T(test_watchdog),
+		T(test_failures_lead_to_safe_mode),
+		T(test_safe_mode_ends),
+		T(test_yield),
 	};
 
 	if (argc != 2)
