@@ -11,6 +11,7 @@
 
 #include "handlers.h"
 #include "needs.h"
+#include "notices.h"
 #include "sql.h"
 
 #define PENDING_MANY 10000u
@@ -269,11 +270,17 @@ static void attend_engine(json_t *list, const struct daemon *d, const struct lin
 	       "cordon-dp is gone: the kernel enforces in its place");
 }
 
+static void attend_notice(void *list, const char *text)
+{
+	attend(list, true, "%s", text);
+}
+
 static json_t *attention_json(const struct daemon *d, const struct laws *l)
 {
 	struct bindings_count c = bindings_count(d->bindings);
 	json_t *list = json_array();
 
+	notices_each(d->run_dir, attend_notice, list);
 	for (size_t i = 0; i < d->n_links; i++)
 		attend_engine(list, d, &d->links[i]);
 	attend(list, d->box_error, "this kernel cannot be the nft engine: %s", d->box_error);
