@@ -101,12 +101,14 @@ static void check_engine(const struct link *l, json_t *checks)
 struct live_checks {
 	json_t *checks;
 	const char *engine;
+	unsigned failed;
+	char first[ENFORCER_ERROR]; /* what failed first */
 };
 
 static void add_live(void *ctx, const struct live_check *c)
 {
 	const bool decided = c->result == LIVE_PASSED || c->result == LIVE_FAILED;
-	const struct live_checks *l = ctx;
+	struct live_checks *l = ctx;
 	json_t *passed = decided ? json_boolean(c->result == LIVE_PASSED) : json_null();
 
 	json_array_append_new(l->checks,
@@ -114,16 +116,30 @@ static void add_live(void *ctx, const struct live_check *c)
 					l->engine, "about", c->about, "name", answer_string(c->name),
 					"passed", passed, "skipped", c->result == LIVE_SKIPPED, "detail",
 					answer_string(c->detail)));
+	if (c->result == LIVE_FAILED && !l->failed++)
+		snprintf(l->first, sizeof(l->first), "%s: %s", c->name, c->detail);
+}
+
+/* Nothing is shut by itself: what is loaded is right, so loading it again would change nothing. */
+static void raise_alarm(struct daemon *d, const struct live_checks *l)
+{
+	if (!l->failed)
+		return;
+	journal_event(&d->journal, "alarm", "%s decides otherwise than the policy says in %u live checks; %s",
+		      l->engine, l->failed, l->first);
+	daemon_log(d, LOG_LEVEL_ERROR, "%s decides otherwise than the policy says in %u live checks; %s",
+		   l->engine, l->failed, l->first);
 }
 
 /* A standby is asked as well: its guard is at the ports, and the probes' devices are none of these. */
 static void check_live(struct daemon *d, json_t *checks)
 {
 	for (size_t i = 0; i < d->n_links; i++) {
-		struct live_checks live = {checks, link_word(&d->links[i])};
+		struct live_checks live = {.checks = checks, .engine = link_word(&d->links[i])};
 
 		if (dp_connected(d->links[i].dp))
 			live_verify(d, &d->links[i], add_live, &live);
+		raise_alarm(d, &live);
 	}
 }
 

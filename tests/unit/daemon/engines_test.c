@@ -595,10 +595,13 @@ static void wrong_engine(struct rig *r, uint32_t decision, const char *name, con
 	struct live_count n;
 	json_t *a;
 
+	const int64_t alarms = rig_number(r, EVENTS("alarm"));
+
 	testdp_turn(r->dp, decision);
 	a = verify(r);
 	testdp_turn(r->dp, decision);
 	expect_proved(a, 2);
+	assert_int_equal(rig_number(r, EVENTS("alarm")), alarms + 1);
 	n = count_live(a, "dpdk", "decision");
 	assert_true(n.failed > 0 && n.passed > 0);
 	assert_int_equal(n.open, 0);
@@ -621,6 +624,9 @@ static void test_live_finds_a_wrong_engine(void **state)
 		&r, 0, " over IPv",
 		": frame 1 of 1, from the initiator, passed and must be dropped (first packet, the policy "
 		"says deny by default-deny)");
+	const int64_t alarms = rig_number(&r, EVENTS("alarm")); /* the twin: right again, and none */
+	json_decref(verify(&r));
+	assert_int_equal(rig_number(&r, EVENTS("alarm")), alarms);
 	rig_stop(&r);
 }
 
