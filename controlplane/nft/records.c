@@ -56,17 +56,6 @@ void records_failed(struct records *r, const char *what, int error)
 		r->told_what = what;
 }
 
-bool records_is_own(const struct records *r, uint8_t family, const uint8_t addr[16])
-{
-	for (uint32_t i = 0; i < r->box->n_management; i++) {
-		const struct nft_box_address *a = &r->box->management[i];
-
-		if (a->family == family && !memcmp(a->addr, addr, family == 4 ? 4 : 16))
-			return true;
-	}
-	return false;
-}
-
 /* An end of the host plane, by the maps that the kernel uses there. */
 static struct who who_by_prefix(const struct records *r, uint8_t family, const uint8_t addr[16])
 {
