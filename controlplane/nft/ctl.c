@@ -50,15 +50,10 @@ static int64_t now_ms(void)
 	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
-static bool enforces(const struct ctl *c)
-{
-	return kernel_generation(c->world.kernel) != 0;
-}
-
 static void look_at_dataplane(struct ctl *c)
 {
 	if (c->standby)
-		standby_look(c->standby, enforces(c));
+		standby_look(c->standby, kernel_enforces(c->world.kernel));
 }
 
 /* --- requests ------------------------------------------------------------------------------------------ */
@@ -487,7 +482,7 @@ static bool open_standby(struct ctl *c, char *error, size_t room)
 
 	if (!a->standby)
 		return true;
-	c->standby = standby_open(&world, c->epoll, enforces(c), error, room);
+	c->standby = standby_open(&world, c->epoll, kernel_enforces(c->world.kernel), error, room);
 	return c->standby;
 }
 

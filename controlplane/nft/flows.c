@@ -64,8 +64,8 @@ bool flows_is_host(const struct records *r, const struct session *s)
 {
 	const struct flow_key *k = &s->flow.key;
 
-	return !k->domain &&
-	       (records_is_own(r, k->family, k->addr[0]) || records_is_own(r, k->family, k->addr[1]));
+	return !k->domain && (nft_box_manages(r->box, k->family, k->addr[0]) ||
+			      nft_box_manages(r->box, k->family, k->addr[1]));
 }
 
 bool flows_set_ends(struct records *r, struct session *s)

@@ -57,6 +57,8 @@ int nl_remove(struct nl *nl);
 
 typedef void nl_counter_fn(void *ctx, uint32_t family, const char *name, uint64_t packets, uint64_t bytes);
 int nl_counters(struct nl *nl, nl_counter_fn *f, void *ctx);
+/* Called when the version before is used no more, and its counters are about to go. `f` NULL: nobody. */
+void nl_on_clearance(struct nl *nl, void (*f)(void *ctx), void *ctx);
 
 /* For polling: somebody else changed something in our tables, or may have while we did. nl_changed() reads
  * what is there; true once. */

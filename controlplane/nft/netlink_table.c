@@ -499,6 +499,8 @@ static int clear_old(struct swap *s)
 	char why[200];
 
 	let_packets_end();
+	if (s->nl->on_clearance)
+		s->nl->on_clearance(s->nl->clearance_ctx);
 	s->switched = true;
 	const int code = patiently(s, write_clearance);
 	if (!code)
@@ -738,6 +740,12 @@ int nl_counters(struct nl *nl, nl_counter_fn *f, void *ctx)
 			f(ctx, l.object[i].family, l.object[i].name, l.object[i].packets, l.object[i].bytes);
 	nl_listing_free(&l);
 	return 0;
+}
+
+void nl_on_clearance(struct nl *nl, void (*f)(void *ctx), void *ctx)
+{
+	nl->on_clearance = f;
+	nl->clearance_ctx = ctx;
 }
 
 static int remove_once(struct nl *nl)

@@ -56,17 +56,6 @@ void records_failed(struct records *r, const char *what, int error)
 		r->told_what = what;
 }
 
-bool records_is_own(const struct records *r, uint8_t family, const uint8_t addr[16])
-{
-	for (uint32_t i = 0; i < r->box->n_management; i++) {
-		const struct nft_box_address *a = &r->box->management[i];
-
-		if (a->family == family && !memcmp(a->addr, addr, family == 4 ? 4 : 16))
-			return true;
-	}
-	return false;
-}
-
 /* An end of the host plane, by the maps that the kernel uses there. */
 static struct who who_by_prefix(const struct records *r, uint8_t family, const uint8_t addr[16])
 {
@@ -152,6 +141,14 @@ static bool make_tables(struct records *r)
 	       homes_init(&r->homes, config.hash_key) && sessions_init(&r->sessions, config.hash_key);
 }
 
+/* What the version before has counted to its last packet; a failure shows at the next tick. */
+static void before_clearance(void *ctx)
+{
+	struct records *r = ctx;
+
+	counters_read(&r->counters, r->nl);
+}
+
 static int build(struct records *r, const char *run_dir, char *error, size_t room)
 {
 	int code;
@@ -176,11 +173,13 @@ static int build(struct records *r, const char *run_dir, char *error, size_t roo
 	code = counters_read(&r->counters, r->nl);
 	if (code)
 		snprintf(error, room, "counters of the kernel: %s", nl_error(r->nl));
+	nl_on_clearance(r->nl, before_clearance, r);
 	return code;
 }
 
 static void release(struct records *r)
 {
+	nl_on_clearance(r->nl, NULL, NULL);
 	sessions_free(&r->sessions);
 	homes_free(&r->homes);
 	marks_free(&r->marks);

@@ -91,8 +91,6 @@ struct who {
 };
 struct who records_who(const struct records *r, bool host, uint16_t domain, uint8_t family,
 		       const uint8_t addr[16]);
-/* A management address of this box? */
-bool records_is_own(const struct records *r, uint8_t family, const uint8_t addr[16]);
 uint16_t records_port(const struct records *r, const struct dp_binding *home);
 
 /* --- laws.c */

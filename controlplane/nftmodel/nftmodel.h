@@ -81,6 +81,8 @@ struct nft_box {
 	uint16_t reserved;
 };
 #define NFT_GROUP_DEFAULT 20240u
+/* A management address of the box? */
+bool nft_box_manages(const struct nft_box *box, uint8_t family, const uint8_t addr[16]);
 
 /* The bridge's forward hook: before br_netfilter's own, at -1, so that one copy of a flooded frame is decided
  * and not each. Base chains stay as they are made, so every program has them alike. */

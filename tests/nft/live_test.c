@@ -226,14 +226,15 @@ static struct found events(void)
 	return f;
 }
 
-/* UDP to port 5001 is in our zone with a class mark; to 5002 it is nobody's. */
+/* UDP to port 5001 is in our zone with a class mark; to 5002 it is somebody else's, who writes such marks
+ * too. */
 static void track(void)
 {
 	assert_true(space_run(
 		"nft -f - <<'X'\n"
 		"table inet t {\n"
 		"chain z { type filter hook output priority -300; udp dport 5001 ct zone set 7; }\n"
-		"chain m { type filter hook output priority 0; udp dport 5001 ct mark set %u;\n"
+		"chain m { type filter hook output priority 0; udp dport 5001-5002 ct mark set %u;\n"
 		"ct state new accept; }\n"
 		"chain p { type filter hook prerouting priority -300; udp dport 5001 ct zone set 7; }\n"
 		"}\nX",
@@ -258,6 +259,7 @@ static void sessions_are_listed_marked_and_deleted(void **state)
 	assert_int_equal(s.family, 4);
 	assert_memory_equal(s.src, "\x7f\0\0\1", 4);
 	f = events();
+	assert_int_equal(f.n, 1);
 	assert_int_equal(f.new, 1);
 
 	other.id ^= 1;

@@ -326,6 +326,50 @@ static void seen(void *ctx, uint32_t family, const char *name, uint64_t packets,
 		*(uint64_t *)ctx = packets;
 }
 
+struct last_words {
+	struct nl *nl;
+	uint32_t calls;
+	uint64_t packets;
+};
+
+static void listen_to(void *ctx)
+{
+	struct last_words *l = ctx;
+
+	l->calls++;
+	assert_int_equal(nl_counters(l->nl, seen, &l->packets), 0);
+}
+
+/* Between the switch and the end of what was before: its counters can be read to the last packet. */
+static void counters_can_be_read_before_they_go(void **state)
+{
+	size_t size;
+	struct nft_program *p = space_program(5, &size), *closed;
+	const struct nft_box box = space_box();
+	char error[128];
+	struct last_words l = {.nl = nl};
+	uint64_t after = 0;
+
+	closed = nft_closed(&box, &size, error, sizeof(error));
+	assert_non_null(closed);
+	swap(p, &first);
+	assert_true(space_run(
+		"nft 'delete rule bridge cordon prerouting handle '$(nft -a list chain bridge cordon "
+		"prerouting | sed -n \"s/.*frame_1.*handle //p\")"));
+	assert_true(space_run(
+		"nft 'flush chain bridge cordon frame_1_0_1; delete counter bridge cordon drop_spoof; "
+		"add counter bridge cordon drop_spoof { packets 41 bytes 4100 }'"));
+	nl_on_clearance(nl, listen_to, &l);
+	swap(closed, &second);
+	nl_on_clearance(nl, NULL, NULL);
+	assert_int_equal(l.calls, 1);
+	assert_int_equal(l.packets, 41);
+	assert_int_equal(nl_counters(nl, seen, &after), 0);
+	assert_int_equal(after, 0);
+	free(closed);
+	free(p);
+}
+
 static void counters_outlive_swaps_and_all_else_goes(void **state)
 {
 	size_t size;
@@ -671,6 +715,7 @@ int main(void)
 		TEST(a_refused_transaction_changes_nothing_and_is_named),
 		TEST(what_is_in_force_is_no_refusal),
 		TEST(other_tables_are_not_touched),
+		TEST(counters_can_be_read_before_they_go),
 		TEST(counters_outlive_swaps_and_all_else_goes),
 		TEST(a_base_chain_of_another_kind_is_made_anew),
 		TEST(elements_come_and_go),

@@ -702,6 +702,20 @@ static void counters_below_what_they_were_began_anew(void **state)
 	assert_int_equal(dropped(REASON_ARP), 9);
 }
 
+/* As a swap does with what only the program before has: gone, and back with a later one. */
+static void a_counter_that_went_begins_anew(void **state)
+{
+	fake_count(NFT_BRIDGE, "drop_arp", 7);
+	settle();
+	memset(kernel.counter, 0, sizeof(kernel.counter));
+	kernel.n_counters = 0;
+	fake_count(NFT_BRIDGE, "drop_nd", 1);
+	settle();
+	fake_count(NFT_BRIDGE, "drop_arp", 9);
+	settle();
+	assert_int_equal(dropped(REASON_ARP), 16);
+}
+
 static void begin_session(void)
 {
 	kernel_opens(1, false);
@@ -1436,6 +1450,7 @@ int main(void)
 		TEST(an_event_behind_its_list_is_not_told_twice),
 		TEST(a_failed_list_is_made_up_for),
 		TEST(counters_below_what_they_were_began_anew),
+		TEST(a_counter_that_went_begins_anew),
 		TEST(unbound_is_denied_though_unknown_is_allowed),
 		TEST(a_session_opened_while_starting_has_its_opening),
 		TEST(a_number_given_again_is_another_session),
