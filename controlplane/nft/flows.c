@@ -286,6 +286,8 @@ static void take_mark(struct records *r, struct session *s, const struct nl_sess
 		return; /* an event from before it was decided anew */
 	s->turn = m.turn;
 	flows_changed(r, s, &m.decision, m.generation);
+	/* As with an opening: what an end of it is may have changed while its packet was on the way. */
+	r->recheck |= m.turn == r->version.turn && sweep_doubts(r, s);
 }
 
 static void take_gone(struct records *r, struct session *s, const struct nl_session *now)

@@ -141,12 +141,15 @@ static bool make_tables(struct records *r)
 	       homes_init(&r->homes, config.hash_key) && sessions_init(&r->sessions, config.hash_key);
 }
 
-/* What the version before has counted to its last packet; a failure shows at the next tick. */
+/* What the version before has counted to its last packet. */
 static void before_clearance(void *ctx)
 {
 	struct records *r = ctx;
 
-	counters_read(&r->counters, r->nl);
+	for (int tries = 0; tries < 3; tries++)
+		if (!counters_read(&r->counters, r->nl))
+			return;
+	records_notice(r, "counters of the version before are incomplete: %s", nl_error(r->nl));
 }
 
 static int build(struct records *r, const char *run_dir, char *error, size_t room)

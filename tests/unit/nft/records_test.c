@@ -45,6 +45,16 @@ static const struct mkimage_cell other_rule[] = {
 	 TCP_PORT(5432),
 	 {7, 7, 0, DECISION_ALLOW | DECISION_INTENDED_ALLOW, REASON_RULE, REASON_RULE}},
 };
+static const struct mkimage_cell both_allowed[] = {
+	{WEB,
+	 DB,
+	 TCP_PORT(5432),
+	 {1, 1, 0, DECISION_ALLOW | DECISION_INTENDED_ALLOW, REASON_RULE, REASON_RULE}},
+	{GUEST,
+	 DB,
+	 TCP_PORT(5432),
+	 {7, 7, 0, DECISION_ALLOW | DECISION_INTENDED_ALLOW, REASON_RULE, REASON_RULE}},
+};
 static const struct mkimage_cell ping_allowed[] = {
 	{WEB,
 	 DB,
@@ -912,6 +922,29 @@ static void an_opening_that_raced_a_change_is_decided_again(void **state)
 	no_record();
 }
 
+/* The same for a session that was there: the kernel marks it by the binding before, and that is heard of
+ * after. */
+static void a_mark_that_raced_a_change_is_decided_again(void **state)
+{
+	struct dp_binding guest = binding("10.0.0.1", GUEST, 0);
+	uint32_t web, late;
+
+	use(both_allowed, 2, 6);
+	kernel_opens(1, false);
+	tick(0.1);
+	next_record(RECORD_OPEN);
+	web = late = fake_session(1)->mark;
+	records_binding(w.r, &guest);
+	assert_int_equal(next_record(RECORD_CHANGED).rule, 7);
+	assert_int_not_equal(fake_session(1)->mark, web);
+	kernel.n_events = 0;
+	fake_session(1)->mark = late;
+	fake_event(NL_SESSION_MARK, fake_session(1), false);
+	tick(0.1);
+	assert_int_not_equal(fake_session(1)->mark, late);
+	assert_int_equal(fake_session(1)->mark, nft_mark(6, class_of(GUEST, DB, 5432)));
+}
+
 static void another_rule_is_a_change(void **state)
 {
 	struct record changed;
@@ -1459,6 +1492,7 @@ int main(void)
 		TEST(an_old_mark_is_made_new),
 		TEST(sessions_of_icmp_are_marked_at_once),
 		TEST(an_opening_that_raced_a_change_is_decided_again),
+		TEST(a_mark_that_raced_a_change_is_decided_again),
 		TEST(another_rule_is_a_change),
 		TEST(a_generation_that_denies_cuts),
 		TEST(deny_all_cuts_everything),
