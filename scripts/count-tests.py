@@ -27,10 +27,12 @@ def known_skips(path):
 
 def cases(program):
     """(name, 'ok' | 'bad' | 'skip') of one test program, with a case for what its lines cannot say."""
-    planned, seen = 0, []
+    planned, seen, left_out = 0, [], []
     for line in program.get('stdout', '').splitlines():
         if plan := PLAN.match(line):
             planned += int(plan[1])
+        elif line.startswith('# SKIP '):  # a case that the program left out of its plan
+            left_out.append((line[7:].strip(), 'skip'))
         elif found := LINE.match(line):
             state = 'skip' if found[3] else 'bad' if found[1] else 'ok'
             seen.append((found[2].strip() or str(len(seen) + 1), state))
@@ -43,7 +45,7 @@ def cases(program):
         seen.append((f'planned {planned} cases, ran {len(seen)}', 'bad'))
     elif not seen:
         seen.append(('no case ran', 'bad'))
-    return seen
+    return seen + left_out
 
 
 def main(log, skip_list):

@@ -91,19 +91,25 @@ static int on_tick(sd_event_source *s, uint64_t usec, void *userdata)
 	return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
 
-static int add_sources(struct loop *l, int listen_fd)
+static const int end_signals[] = {SIGTERM, SIGINT};
+
+int loop_hold_signals(void)
 {
-	static const int signals[] = {SIGTERM, SIGINT};
 	sigset_t set;
-	int r;
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < 2; i++)
-		sigaddset(&set, signals[i]);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -errno;
+		sigaddset(&set, end_signals[i]);
+	return sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -errno : 0;
+}
+
+static int add_sources(struct loop *l, int listen_fd)
+{
+	int r;
+
 	for (size_t i = 0; i < 2; i++) {
-		r = sd_event_add_signal(l->event, NULL, signals[i], NULL, NULL); /* NULL: leave the loop */
+		r = sd_event_add_signal(l->event, NULL, end_signals[i], NULL,
+					NULL); /* NULL: leave the loop */
 		if (r < 0)
 			return r;
 	}

@@ -234,6 +234,12 @@ static int run(const struct options *o, struct config *config)
 	}
 	umask(0007);
 	signal(SIGPIPE, SIG_IGN);
+	r = loop_hold_signals();
+	if (r < 0) {
+		close(lock);
+		config_free(config);
+		return start_failed(strerror(-r));
+	}
 	log_init(&log, "cordond", LOG_LEVEL_INFO);
 	r = daemon_open(&d, config, o->run_dir, &log, error, sizeof(error));
 	if (r < 0) {

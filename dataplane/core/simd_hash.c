@@ -133,6 +133,89 @@ AVX2 static void hash_avx2(const struct siphash_key *key, const void *keys, uint
 }
 #endif
 
+#ifdef __aarch64__
+#include <arm_neon.h>
+
+/* Two keys side by side in each of HALVES registers: one round alone would wait for itself. */
+#define HALVES 2u
+#define LANES  (2u * HALVES)
+
+struct state_neon {
+	uint64x2_t v0, v1, v2, v3;
+};
+
+#define ROTATE(x, n) vsriq_n_u64(vshlq_n_u64(x, n), x, 64 - (n))
+
+static inline uint64x2_t swap_halves(uint64x2_t x)
+{
+	return vreinterpretq_u64_u32(vrev64q_u32(vreinterpretq_u32_u64(x)));
+}
+
+static inline void round_neon(struct state_neon s[HALVES])
+{
+	for (uint32_t h = 0; h < HALVES; h++, s++) {
+		s->v0 = vaddq_u64(s->v0, s->v1);
+		s->v2 = vaddq_u64(s->v2, s->v3);
+		s->v1 = veorq_u64(ROTATE(s->v1, 13), s->v0);
+		s->v3 = veorq_u64(ROTATE(s->v3, 16), s->v2);
+		s->v0 = vaddq_u64(swap_halves(s->v0), s->v3);
+		s->v2 = vaddq_u64(s->v2, s->v1);
+		s->v1 = veorq_u64(ROTATE(s->v1, 17), s->v2);
+		s->v3 = veorq_u64(ROTATE(s->v3, 21), s->v0);
+		s->v2 = swap_halves(s->v2);
+	}
+}
+
+static inline void absorb_neon(struct state_neon s[HALVES], const uint64x2_t word[HALVES])
+{
+	for (uint32_t h = 0; h < HALVES; h++)
+		s[h].v3 = veorq_u64(s[h].v3, word[h]);
+	round_neon(s);
+	for (uint32_t h = 0; h < HALVES; h++)
+		s[h].v0 = veorq_u64(s[h].v0, word[h]);
+}
+
+/* Word w of the two keys at p. There is no gather. */
+static inline uint64x2_t words_neon(const uint8_t *p, uint32_t w)
+{
+	uint8x8_t low = vld1_u8(p + (size_t)8 * w);
+	uint8x8_t high = vld1_u8(p + SIMD_HASH_KEY + (size_t)8 * w);
+
+	return vreinterpretq_u64_u8(vcombine_u8(low, high));
+}
+
+static void hash_neon(const struct siphash_key *key, const void *keys, uint32_t n, uint64_t *out)
+{
+	const uint64x2_t last[HALVES] = {vdupq_n_u64(LAST), vdupq_n_u64(LAST)};
+	const uint8_t *p = keys;
+	uint32_t i = 0;
+
+	for (; i + LANES <= n; i += LANES, p += (size_t)LANES * SIMD_HASH_KEY) {
+		struct state_neon s[HALVES];
+
+		for (uint32_t h = 0; h < HALVES; h++)
+			s[h] = (struct state_neon){vdupq_n_u64(key->k0 ^ INIT0), vdupq_n_u64(key->k1 ^ INIT1),
+						   vdupq_n_u64(key->k0 ^ INIT2),
+						   vdupq_n_u64(key->k1 ^ INIT3)};
+		for (uint32_t w = 0; w < WORDS; w++) {
+			const uint64x2_t word[HALVES] = {words_neon(p, w),
+							 words_neon(p + (size_t)2 * SIMD_HASH_KEY, w)};
+
+			absorb_neon(s, word);
+		}
+		absorb_neon(s, last);
+		for (uint32_t h = 0; h < HALVES; h++)
+			s[h].v2 = veorq_u64(s[h].v2, vdupq_n_u64(0xff));
+		for (int r = 0; r < 3; r++)
+			round_neon(s);
+		for (uint32_t h = 0; h < HALVES; h++)
+			vst1q_u64(out + i + (size_t)2 * h,
+				  veorq_u64(veorq_u64(s[h].v0, s[h].v1), veorq_u64(s[h].v2, s[h].v3)));
+	}
+	hash_scalar(key, p, n - i, out + i);
+}
+#endif
+
 uint32_t simd_hash_variants(struct simd_hash_variant out[SIMD_HASH_VARIANTS])
 {
 	uint32_t n = 0;
@@ -142,6 +225,9 @@ uint32_t simd_hash_variants(struct simd_hash_variant out[SIMD_HASH_VARIANTS])
 		out[n++] = (struct simd_hash_variant){"avx512", hash_avx512};
 	if (__builtin_cpu_supports("avx2"))
 		out[n++] = (struct simd_hash_variant){"avx2", hash_avx2};
+#endif
+#ifdef __aarch64__
+	out[n++] = (struct simd_hash_variant){"neon", hash_neon}; /* every 64-bit ARM has it */
 #endif
 	out[n++] = (struct simd_hash_variant){"scalar", hash_scalar};
 	return n;

@@ -31,5 +31,6 @@ void clock_refresh(struct clock *c)
 {
 	atomic_store_explicit(&c->utc_minus_mono, distance(c, CLOCK_REALTIME), memory_order_relaxed);
 	atomic_store_explicit(&c->kernel_minus_mono, distance(c, CLOCK_MONOTONIC), memory_order_relaxed);
-	atomic_store_explicit(&c->utc_good, c->trusted || clock_synced(), memory_order_relaxed);
+	/* Who sees that it is good sees no older distance. */
+	atomic_store_explicit(&c->utc_good, c->trusted || clock_synced(), memory_order_release);
 }

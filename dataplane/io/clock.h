@@ -43,10 +43,11 @@ static inline uint64_t clock_kernel_ms(const struct clock *c, uint64_t mono_ns)
 static inline struct engine_clock clock_now(const struct clock *c)
 {
 	uint64_t now = clock_mono_ns(c);
+	bool good = atomic_load_explicit(&c->utc_good, memory_order_acquire);
 
 	return (struct engine_clock){
 		.now_ns = now,
 		.utc_ns = (int64_t)now + atomic_load_explicit(&c->utc_minus_mono, memory_order_relaxed),
-		.utc_good = atomic_load_explicit(&c->utc_good, memory_order_relaxed),
+		.utc_good = good,
 	};
 }

@@ -28,7 +28,7 @@ LAST = GOOD.count('\n') + 1
 
 def run(*words, etc='/nonexistent'):
     env = dict(os.environ, CORDON_ETC=str(etc), CORDON_SETUP_RUN=f'{etc}/run', CORDON_NOTICES=f'{etc}/notices',
-               PATH=f'{BUILD}/controlplane/daemon:{os.environ["PATH"]}')
+               PATH=f'{BUILD}/tests:{BUILD}/controlplane/daemon:{os.environ["PATH"]}')
     return subprocess.run(['sh', SETUP, *map(str, words)], capture_output=True, text=True, env=env)
 
 

@@ -9,6 +9,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -66,5 +68,9 @@ int main(void)
 		cmocka_unit_test(test_may_not_ask),
 	};
 
+	if (getenv("CORDON_EMULATED")) {
+		puts("1..0 # SKIP the emulator has no seccomp");
+		return 0;
+	}
 	return cmocka_run_group_tests_name("synced", tests, NULL, NULL);
 }
