@@ -180,6 +180,16 @@ class Appliance:
             self.process.kill()
             self.process.wait()
 
+    def restart(self):
+        """As who sits at the console does it."""
+        mark = len(self.console())
+        self.type('b')
+        self.end_master()
+        self.boots += 1
+        # the loader clears the screen and the first process of the new system speaks
+        wait_for('the gateway goes down', lambda: not self.answers_ssh(), 90, 0.5)
+        return mark
+
     def end_master(self):
         if self.master and self.master.poll() is None:
             self.master.kill()
@@ -329,7 +339,6 @@ class Hosts:
     def pack(self):
         """The initramfs of both guests."""
         web_files(self.work / 'web', f'{LAB}/web')
-        self.work.chmod(0o755)  # the database is made by its own user
         database(self.work / 'db', '--wal-segsize=1')
         binaries = postgres_programs()
         files = {f'{LAB}/web': self.work / 'web', f'{LAB}/db': self.work / 'db', '/usr/share/zoneinfo/Etc': pathlib.Path('/usr/share/zoneinfo/Etc')}
@@ -401,7 +410,9 @@ class VmLab(Wired):
         self.say = say or (lambda text: None)
         self.engine = engine
         self.shared = hosts is not None
-        (self.work / 'hosts').mkdir(exist_ok=True)
+        self.work.chmod(0o711)  # a user without rights makes the database inside
+        if not hosts:
+            (self.work / 'hosts').mkdir(exist_ok=True)
         self.net = hosts or Hosts(self.work / 'hosts', say=self.say, mortal=mortal)
         self.hosts = self.net.hosts
         self.gateway = Appliance(self.work / 'gateway', image, self.net.wires(), mortal=mortal, **machine)
