@@ -248,14 +248,15 @@ class Wired:
 
 
 class Lab(Wired):
-    """engine: 'dpdk' or 'nft', the data path. standby: beside dpdk the kernel engine on the same devices, guarded."""
+    """engine: 'dpdk' or 'nft', the data path. standby: beside dpdk the kernel engine on the same devices, guarded.
+    management: of the config, as YAML; the kernel engine guards these addresses, which somebody else has to give out."""
 
     def __init__(self, build, driver=None, huge=None, say=None, ident=None, hosts=None, sanitized=False, mtu=1500, engine='dpdk',
-                 standby=False):
+                 standby=False, management=None):
         self.build = pathlib.Path(build).resolve()
         self.id = ident or secrets.token_hex(2)
         self.hosts = {h.name: h for h in (hosts or HOSTS)}
-        self.engine, self.standby = engine, standby
+        self.engine, self.standby, self.management = engine, standby, management
         self.driver = driver
         self.huge = huge
         self.sanitized = sanitized
@@ -284,6 +285,10 @@ class Lab(Wired):
     @property
     def bridged(self):
         return self.engine == 'nft' or self.standby
+
+    @property
+    def uses_nft(self):
+        return self.bridged or self.management is not None
 
     def veth(self, host):
         """Gateway end of the host's link, in the gateway's namespace."""
@@ -432,7 +437,7 @@ class Lab(Wired):
     # --- gateway ----------------------------------------------------------------------------------------------------
 
     def start_gateway(self):
-        if self.bridged:
+        if self.uses_nft:
             self.say('starting cordon-nft' + (' as the standby' if self.standby else ''))
             self.write_config(self.driver or 'net_af_packet')
             self.start_nft()
@@ -468,7 +473,8 @@ class Lab(Wired):
         self.config.write_text(
             f'gateway: gw-{self.id}\nengine: {self.engine}\n' + (f'bridge: {BRIDGE}\n' if self.bridged else '') + f'ports:\n{ports}\nprotected: ["10.20.0.0/16", "fd00:20::/48"]\n'
             f'clock: trusted\nfail: {"nft" if self.standby else "closed"}\naccess: {{viewer: [group cordon], operator: [root], approver: [root]}}\n'
-            f'records: {{dir: {self.dir}/state, max: 1GB, rate: 100000}}\n')
+            f'records: {{dir: {self.dir}/state, max: 1GB, rate: 100000}}\n'
+            + (f'management: {self.management}\n' if self.management is not None else ''))
         self.conf_driver = driver
 
     def start_dp(self):
@@ -492,10 +498,13 @@ class Lab(Wired):
                      netns=self.ns('gw'))
         self.await_process('nft', (self.run_dir / 'nft.sock').is_socket, 30)
 
-    def start_cordond(self):
+    def start_cordond(self, alone=False):
+        """alone: do not wait for the engines."""
         self.as_user('cordond', 'cordond', [self.build / 'controlplane/daemon/cordond', '--config', self.config,
                                             '--run-dir', self.run_dir], '')
         self.await_process('cordond', lambda: self.cordon('status', check=False).returncode == 0, 30)
+        if alone:
+            return
         self.await_process('cordond', lambda: all(e['state'] != 'disconnected' for e in self.status()['engines']), 15)
 
     def as_user(self, name, user, argv, caps, netns=None):

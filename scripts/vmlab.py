@@ -142,7 +142,7 @@ class Appliance:
         self.boots += 1
         for name in ('qmp', 'console.sock'):
             (self.work / name).unlink(missing_ok=True)
-        words = ['-machine', 'q35,kernel-irqchip=split', '-cpu', 'max', '-m', self.memory, '-smp', '2',
+        words = ['-machine', 'q35,kernel-irqchip=split', '-cpu', guest.CPU, '-m', self.memory, '-smp', '2',
                  '-device', 'intel-iommu,intremap=on,device-iotlb=on',
                  '-drive', f'file={self.disk},format=raw,if=none,id=d,cache=unsafe', '-device', 'virtio-blk-pci,drive=d,addr=8,bootindex=1',
                  '-netdev', f'user,id=m,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-{MANAGEMENT}:22', '-device', 'virtio-net-pci,netdev=m,addr=2,romfile=',

@@ -15,8 +15,8 @@
 #include "help.h"
 
 static const struct option_def global_options[] = {
-	{"output", 'o', "FORMAT", "table, wide, plain, json, jsonl or csv", 0},
-	{"json", 0, NULL, "the same as -o json", 0},
+	{"output", 'o', "FORMAT", "one of the formats below", OPTION_FORMAT},
+	{"json", 0, NULL, "the same as -o json", OPTION_FORMAT},
 	{"color", 0, "WHEN", "auto, always or never", 0},
 	{"socket", 0, "PATH", "of the daemon (default: $CORDON_SOCKET)", 0},
 	{"help", 'h', NULL, "this text", 0},
@@ -285,8 +285,9 @@ static int parse_words(struct parse *p)
 		else if (!only_args && word[0] == '-' && word[1] != '\0')
 			code = parse_option(p, word);
 		else if (cli->n_args == cli->command->args_max)
-			code = cli_fail(cli, CLI_USAGE, "'%s' is one word too many: cordon %s %s", word,
-					cli->command->name, cli->command->usage);
+			code = cli_fail(cli, CLI_USAGE, "'%s' is one word too many: cordon %s%s%s", word,
+					cli->command->name, cli->command->usage[0] != '\0' ? " " : "",
+					cli->command->usage);
 		else
 			cli->args[cli->n_args++] = word;
 	}

@@ -16,6 +16,7 @@
 enum option_flag {
 	OPTION_LATER = 1 << 0, /* in the contract, not built: refused */
 	OPTION_NEEDED = 1 << 1,
+	OPTION_FORMAT = 1 << 2, /* of no use to a verb without formats */
 };
 
 struct option_def {

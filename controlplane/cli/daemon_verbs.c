@@ -136,6 +136,7 @@ static const struct out_column generation_columns[] = {
 	{"active", "ACTIVE", OUT_PEOPLE, active_text},
 	{"author", "AUTHOR", 0, NULL},
 	{"digest", "DIGEST", OUT_PEOPLE, digest_short},
+	{"needs_dpdk", "NEEDS DPDK", OUT_RIGHT, NULL},
 	{"ticket", "TICKET", 0, NULL},
 	{"message", "MESSAGE", OUT_SHRINK, NULL},
 };

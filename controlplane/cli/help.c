@@ -42,10 +42,11 @@ static void help_option(FILE *out, const struct option_def *o)
 	fprintf(out, "  %-24s %s%s\n", left, o->help, o->flags & OPTION_LATER ? " (not supported yet)" : "");
 }
 
-static void help_options(FILE *out, const struct option_def *options)
+static void help_options(FILE *out, const struct command *c, const struct option_def *options)
 {
 	for (; options != NULL && options->name != NULL; options++)
-		help_option(out, options);
+		if (c->formats != 0 || (options->flags & OPTION_FORMAT) == 0)
+			help_option(out, options);
 }
 
 static void help_formats(FILE *out, const struct command *c)
@@ -68,13 +69,14 @@ void help_command(const struct command *c, FILE *out)
 {
 	for (const char *const *e = c->examples; e != NULL && *e != NULL; e++)
 		fprintf(out, "  %s\n", *e);
-	fprintf(out, "%susage: cordon %s %s\n\n%s%s\n", c->examples != NULL ? "\n" : "", c->name, c->usage,
-		c->summary, c->run == NULL ? " (not supported yet)" : "");
+	fprintf(out, "%susage: cordon %s%s%s\n\n%s%s\n", c->examples != NULL ? "\n" : "", c->name,
+		c->usage[0] != '\0' ? " " : "", c->usage, c->summary,
+		c->run == NULL ? " (not supported yet)" : "");
 	if (c->run == NULL)
 		return;
 	fputs("\nOptions:\n", out);
-	help_options(out, c->options);
-	help_options(out, command_global_options());
+	help_options(out, c, c->options);
+	help_options(out, c, command_global_options());
 	help_formats(out, c);
 	if (c->notes != NULL)
 		fprintf(out, "\n%s\n", c->notes);

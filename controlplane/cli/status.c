@@ -163,9 +163,8 @@ static void show_engines(const struct screen *s)
 	if (needs == 0)
 		return;
 	line(s, "");
-	fprintf(s->out,
-		"%" JSON_INTEGER_FORMAT " things need dpdk; there the kernel is stricter (cordon check)\n",
-		needs);
+	fprintf(s->out, "%" JSON_INTEGER_FORMAT " %s dpdk; there the kernel is stricter (cordon check)\n",
+		needs, needs == 1 ? "rule needs" : "rules need");
 }
 
 static void show_ports(const struct screen *s)

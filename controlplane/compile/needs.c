@@ -6,6 +6,7 @@
 
 struct noting {
 	struct diags *d;
+	const struct rule *last; /* a rule's notes come one after another */
 	size_t n;
 };
 
@@ -13,7 +14,8 @@ static void note(void *ctx, const struct rule *rule, const char *what)
 {
 	struct noting *n = ctx;
 
-	n->n++;
+	n->n += rule != n->last;
+	n->last = rule;
 	if (n->d)
 		diag_add(n->d, SEV_NOTE, rule->place, "rule `%s` needs dpdk: %s", rule->id, what);
 }

@@ -8,6 +8,6 @@
 
 /*
  * A note at each rule that asks for what the forward plane of this box does not do; `d` NULL: only counted.
- * Returns how many. A box without a forward plane needs nothing.
+ * Returns how many rules they are. A box without a forward plane needs nothing.
  */
 size_t needs_note(const struct ruleset *rs, const struct nft_box *box, struct diags *d);

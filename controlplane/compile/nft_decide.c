@@ -223,13 +223,13 @@ static void rules_guarded(struct decide *d)
 	if (d->m->box->layout == NFT_LAYOUT_BRCT) {
 		nft_rule_open(e);
 		nft_is(e, T_PROTOCOL, 0x0806);
-		nft_accept(e);
+		go(d, "let_by");
 	}
 	for (size_t i = 0; i < sizeof nd; i++) {
 		nft_rule_open(e);
 		nft_is_family(e, 6);
 		nft_is(e, T_ICMP6_TYPE, nd[i]);
-		nft_accept(e);
+		go(d, "let_by");
 	}
 }
 
@@ -276,6 +276,10 @@ static void build_first(struct decide *d)
 	nft_mask(e, TCP_DECIDING, 1);
 	nft_cmp(e, NFT_CMP_EQ, TCP_SYN, 1);
 	go(d, "decide");
+	nft_rule_open(e); /* conntrack lets a checksum of none pass, which only IPv4 has */
+	nft_is_family(e, 6);
+	nft_is(e, T_UDP_SUM, 0);
+	go(d, "drop_checksum");
 	rule_is(d, T_L4PROTO, UDP, "decide");
 	for (size_t i = 0; i < sizeof icmp / sizeof icmp[0]; i++) {
 		nft_rule_open(e);
@@ -292,6 +296,7 @@ static void build_first(struct decide *d)
 	nft_in(e, "named_proto");
 	go(d, "decide");
 	otherwise(d, "refuse_no_session");
+	build_drop(d, "drop_checksum", REASON_CHECKSUM);
 }
 
 static void build_ends(struct decide *d)
@@ -309,6 +314,8 @@ static void build_ends(struct decide *d)
 	chain(d, "pass");
 	nft_rule_open(e);
 	nft_count(e, d->w->passed);
+	otherwise(d, "let_by");
+	chain(d, "let_by"); /* without the mark that whatever is undecided has (build_shut) */
 	nft_rule_open(e);
 	nft_number(e, 0);
 	nft_set_mark(e);
@@ -522,7 +529,7 @@ static void build_counters(struct decide *d)
 {
 	static const uint8_t reasons[] = {
 		REASON_RULE,  REASON_NO_RULE,  REASON_SCOPE,          REASON_NO_SESSION, REASON_CONFLICT,
-		REASON_CLOCK, REASON_DENY_ALL, REASON_ICMP_UNRELATED, REASON_NO_PORT,
+		REASON_CLOCK, REASON_DENY_ALL, REASON_ICMP_UNRELATED, REASON_NO_PORT,    REASON_CHECKSUM,
 	};
 	const char *const plane[] = {d->w->seen, d->w->passed, d->w->opened, d->w->redecided, d->w->refused};
 	char name[NFT_CHAIN_NAME];

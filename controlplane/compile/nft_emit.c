@@ -247,21 +247,13 @@ void nft_ct_reply(struct nft_emit *e)
 	nft_is(e, T_DIRECTION, 1);
 }
 
-void nft_ip_option(struct nft_emit *e, uint8_t option)
+void nft_ip_options(struct nft_emit *e)
 {
-	const struct nft_expr x = {
-		.kind = NFT_EXPR_EXTHDR,
-		.sreg = NFT_REG_NONE,
-		.dreg = 0,
-		.op = NFT_EXTHDR_F_PRESENT,
-		.base = NFT_EXTHDR_OP_IPV4,
-		.len = 1,
-		.key = option,
-	};
+	enum { WORDS = 0x0f, WITHOUT = 5 };
 
-	require(e, P_IP4);
-	put(e, &x, NULL);
-	nft_cmp(e, NFT_CMP_EQ, 1, 1);
+	nft_key(e, T_IP4_FIRST, T_END);
+	nft_mask(e, WORDS, 1);
+	nft_cmp(e, NFT_CMP_GT, WITHOUT, 1);
 }
 
 void nft_limit(struct nft_emit *e, uint32_t per_second)

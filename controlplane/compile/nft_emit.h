@@ -44,6 +44,7 @@
 	X(ARP_SMAC, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 8, 6, ARP)                                          \
 	X(ARP_SIP, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 14, 4, ARP)                                          \
 	X(ARP_DIP, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 24, 4, ARP)                                          \
+	X(IP4_FIRST, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 0, 1, IP4)                                         \
 	X(IP4_FRAG, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 6, 2, IP4)                                          \
 	X(IP4_PROTO, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 9, 1, IP4)                                         \
 	X(SIP4, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 12, 4, IP4)                                             \
@@ -55,6 +56,7 @@
 	X(DIP6, PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 24, 16, IP6)                                            \
 	X(TCP_FLAGS, PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, TCP)                                      \
 	X(UDP_DPORT, PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, UDP)                                       \
+	X(UDP_SUM, PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 6, 2, UDP)                                         \
 	X(SPORT, PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, ANY)                                           \
 	X(DPORT, PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, ANY)                                           \
 	X(ICMP_TYPE, PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, ICMP)                                      \
@@ -107,7 +109,7 @@ void nft_tag_key(struct nft_emit *e);            /* meta mark . vlan id */
 void nft_group_mac(struct nft_emit *e, bool is); /* the destination MAC is a group's */
 void nft_ct_state(struct nft_emit *e, uint32_t bits);
 void nft_ct_reply(struct nft_emit *e);
-void nft_ip_option(struct nft_emit *e, uint8_t option); /* exists */
+void nft_ip_options(struct nft_emit *e); /* the IPv4 header has some */
 void nft_limit(struct nft_emit *e, uint32_t per_second);
 
 /* --- maps and scratch values --- */

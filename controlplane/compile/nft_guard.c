@@ -4,6 +4,8 @@
  * dataplane/core/parse.c and guard.c in the same order; where the kernel cannot see what the engine sees, the
  * frame is refused. Such places:
  *   - priority tags (VLAN 0) on an access port of BRNF, and any IPv6 extension header, are refused;
+ *   - any IPv4 option is refused: nf_tables takes a list that it cannot read for one without the option asked
+ *     for, and cannot read a source route that is under way, or one behind anything odd;
  *   - group destinations are refused even if a rule allows them;
  *   - neighbour discovery may carry one option, and no nonce together with an address;
  *   - an address on a MAC that is bound behind another port is refused until that binding ends.
@@ -22,7 +24,6 @@
 
 #define PRIORITY_GUARD (-300) /* before conntrack, at -200 */
 
-enum { LSRR = 131, SSRR = 137 };
 enum { IGMP = 2, ICMP6 = 58 };
 enum { ARP_REQUEST = 1, ARP_REPLY = 2 };
 enum { ND_SOLICIT = 135, ND_ADVERT = 136, ND_HOPS = 255 };
@@ -316,7 +317,6 @@ static void rules_ip(struct guard *g, const struct ip_words *w)
 
 static void build_ip4(struct guard *g)
 {
-	static const uint8_t routes[] = {LSRR, SSRR};
 	struct nft_emit *e = g->e;
 
 	nft_chain_open(e, "frame_ip4");
@@ -325,11 +325,9 @@ static void build_ip4(struct guard *g)
 	nft_mask(e, 0x3fff, 2);
 	nft_cmp(e, NFT_CMP_NEQ, 0, 2);
 	nft_goto(e, "drop_fragment");
-	for (size_t i = 0; i < sizeof routes; i++) {
-		nft_rule_open(e);
-		nft_ip_option(e, routes[i]);
-		nft_goto(e, "drop_options");
-	}
+	nft_rule_open(e);
+	nft_ip_options(e);
+	nft_goto(e, "drop_options");
 	rule_is(g, T_IP4_PROTO, IGMP, "drop_multicast");
 	rule_is(g, T_IP4_PROTO, ICMP6, "drop_proto");
 	rules_ip(g, &words4);
@@ -559,20 +557,48 @@ static void build_copy(struct guard *g)
 	nft_accept(e);
 }
 
-static void build_base(struct nft_emit *e)
+/* The frame's device is a port, whose number becomes its mark. */
+static void port_of(struct nft_emit *e, enum nft_term device)
 {
-	nft_base_open(e, "prerouting", NF_BR_PRE_ROUTING, PRIORITY_GUARD);
-	nft_rule_open(e);
-	nft_key(e, T_IIFNAME, T_END);
+	nft_key(e, device, T_END);
 	nft_map(e, "port");
 	nft_set_mark(e);
+}
+
+/* What somebody else puts into the bridge has no part in it: nothing goes between it and a port. */
+static void build_base(struct nft_emit *e)
+{
+	static const enum nft_term sides[] = {T_IIFNAME, T_OIFNAME};
+
+	nft_base_open(e, "prerouting", NF_BR_PRE_ROUTING, PRIORITY_GUARD);
+	nft_rule_open(e);
+	port_of(e, T_IIFNAME);
 	nft_goto(e, "frame");
 	nft_base_open(e, "forward", NF_BR_FORWARD, NFT_EGRESS_PRIORITY);
 	nft_rule_open(e);
-	nft_key(e, T_OIFNAME, T_END);
-	nft_map(e, "port");
-	nft_set_mark(e);
+	port_of(e, T_IIFNAME);
+	port_of(e, T_OIFNAME);
 	nft_goto(e, "copy");
+	for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
+		nft_rule_open(e);
+		port_of(e, sides[i]);
+		nft_drop(e);
+	}
+}
+
+/* Whoever decides a packet takes its mark away, so one that still has it was decided by nobody. */
+static void build_shut(struct nft_emit *e)
+{
+	static const uint16_t decided[] = {0x0800, 0x86dd};
+
+	nft_base_open(e, "shut", NF_BR_FORWARD, NFT_SHUT_PRIORITY);
+	for (size_t i = 0; i < sizeof decided / sizeof decided[0]; i++) {
+		nft_rule_open(e);
+		nft_is(e, T_PROTOCOL, decided[i]);
+		nft_is_not(e, T_MARK, 0);
+		port_of(e, T_OIFNAME);
+		nft_drop(e);
+	}
 }
 
 void nft_build_guard(struct nft_emit *e, const struct nft_box *box)
@@ -598,4 +624,6 @@ void nft_build_guard(struct nft_emit *e, const struct nft_box *box)
 	build_spoof(&g, "spoof_arp", "drop_arp");
 	build_spoof(&g, "spoof_nd", "drop_nd");
 	build_base(e);
+	if (!g.zoned)
+		build_shut(e);
 }

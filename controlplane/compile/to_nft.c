@@ -6,7 +6,7 @@
  * in a goto; where nothing is said, there is a drop.
  *
  *   bridge prerouting -300                          bridge forward -10
- *     iifname @port -> mark                           oifname @port -> mark
+ *     iifname @port -> mark                           iifname @port, oifname @port -> mark; one of them: drop
  *     frame: counter frames_in                        copy: @behind, @fresh, groups -> leave
  *       [BRCT untagged, tagged: ct zone, domain -> priority] else the copy is dropped, uncounted
  *       network: @layer3

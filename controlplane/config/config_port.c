@@ -347,6 +347,11 @@ void config_print_bridge_args(const struct config *c, FILE *out)
 	if (c->engine != DP_ENGINE_NFT && !c->standby)
 		return;
 	fprintf(out, "--bridge\n%s\n", c->bridge);
+#define X(name, default_seconds)                                                                             \
+	if (strcmp(#name, "lease") != 0)                                                                     \
+		fprintf(out, "--timeout\n" #name "=%u\n", c->timeouts.name);
+	CONFIG_TIMEOUTS(X)
+#undef X
 	for (size_t i = 0; i < c->n_ports; i++)
 		print_bridge_port(&c->ports[i], out);
 }

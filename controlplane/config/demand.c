@@ -65,21 +65,60 @@ static void check_ssh(const struct ruleset *rs, const struct group *g, const uin
 	}
 }
 
+/* Whether some range of a family's addresses is one of these, whatever else is known of who uses it. */
+static bool known_by_prefix(const struct ruleset *rs, uint8_t family, const uint64_t *members)
+{
+	size_t n;
+	struct prefix_range *ranges = policy_prefixes(rs, family, &n);
+	bool found = false;
+
+	for (size_t i = 0; i < n && !found; i++)
+		found = ranges[i].final && identity_in(members, ranges[i].identity);
+	free(ranges);
+	return found;
+}
+
+static bool has_address(const struct config *c, uint8_t family)
+{
+	for (size_t i = 0; i < c->n_management; i++)
+		if (c->management[i].family == family)
+			return true;
+	return false;
+}
+
+/* The kernel knows the callers of the gateway by their addresses alone: it sees no port of theirs. */
+static void check_known(const struct config *c, const struct ruleset *rs, const struct group *g,
+			const uint64_t *members, struct diags *d)
+{
+	for (uint8_t family = 4; family <= 6; family += 2)
+		if (has_address(c, family) && known_by_prefix(rs, family, members))
+			return;
+	diag_add(d, SEV_ERROR, g->place,
+		 "management.from: `%s` must reach $gateway by ssh: no address is known to be its; who calls "
+		 "the "
+		 "gateway is known by prefix alone, so classify it by a `prefix` without other conditions, "
+		 "within "
+		 "`protected`",
+		 g->name);
+}
+
 /* What a group means to people: defaulted labels at their default, unless it speaks of them. */
-static void check_from(const struct ruleset *rs, const struct config_from *from, int64_t now_utc,
-		       struct diags *d)
+static void check_from(const struct config *c, const struct ruleset *rs, const struct config_from *from,
+		       int64_t now_utc, struct diags *d)
 {
 	const struct group *g = find_group(rs, from->name);
 	uint64_t *members = calloc(rs->set_words + 1, sizeof(*members));
 	char error[256] = "out of memory";
 
-	if (!g)
+	if (!g) {
 		diag_add(d, SEV_ERROR, from->place,
 			 "management.from names the group `%s`, which the policy does not have", from->name);
-	else if (members && policy_parse_who(rs, from->name, members, error, sizeof(error)))
+	} else if (members && policy_parse_who(rs, from->name, members, error, sizeof(error))) {
 		check_ssh(rs, g, members, now_utc, d);
-	else
+		check_known(c, rs, g, members, d);
+	} else {
 		diag_add(d, SEV_ERROR, from->place, "management.from: %s", error);
+	}
 	free(members);
 }
 
@@ -88,5 +127,5 @@ void config_demands(const struct config *c, const struct ruleset *rs, int64_t no
 	if (!c->has_management)
 		refuse_gateway_rules(rs, d);
 	for (size_t i = 0; i < c->n_from; i++)
-		check_from(rs, &c->from[i], now_utc, d);
+		check_from(c, rs, &c->from[i], now_utc, d);
 }

@@ -150,7 +150,8 @@ static bool understand(struct daemon *d, struct generation *g, struct diags *fin
 		return refuse(d, e, 422, CLI_POLICY, "fix the findings and commit again",
 			      "the policy does not compile");
 	ok = generation_admit(g, d->config, now, findings);
-	needs_note(g->rs, &d->box, findings);
+	g->needs_dpdk =
+		d->box.planes & NFT_PLANE_FORWARD ? (int64_t)needs_note(g->rs, &d->box, findings) : -1;
 	policy_warn(g->rs, now, findings);
 	diags_sort(findings);
 	if (ok)
@@ -348,6 +349,13 @@ bool commit_run(struct daemon *d, struct generation *g, const struct commit_meta
 
 /* --- recovery and drift ----------------------------------------------------------------------- */
 
+/* Followers waited for the decision. */
+static void look_soon(struct daemon *d)
+{
+	for (size_t i = 0; i < d->n_links; i++)
+		d->links[i].verify_ms = INT64_MIN / 2;
+}
+
 static int finish_or_void(struct daemon *d, struct generation *g)
 {
 	struct txn_error te;
@@ -376,6 +384,8 @@ static int finish_or_void(struct daemon *d, struct generation *g)
 	} else {
 		snprintf(daemon_primary(d)->text, sizeof(daemon_primary(d)->text), "%.200s", te.text);
 	}
+	if (r == 0)
+		look_soon(d);
 	work_free(&w);
 	generation_free(g);
 	return r;
@@ -430,8 +440,7 @@ static void tell(struct daemon *d, struct link *l, const char *done)
 		return;
 	snprintf(l->told, sizeof(l->told), "%s", l->text);
 	journal_event(&d->journal, "drift", "%s: %s; %s", link_word(l), l->text, done);
-	if (l->proof.packet[0])
-		journal_event(&d->journal, "alarm", "%s", l->text);
+	journal_event(&d->journal, "alarm", "%s: %s", link_word(l), l->text);
 	daemon_log(d, LOG_LEVEL_WARNING, "drift of %s: %s; %s", link_word(l), l->text, done);
 }
 
@@ -510,6 +519,21 @@ static bool is_orphan(const struct link *l)
 	       memcmp(h->digest, unknown, sizeof(unknown)) == 0;
 }
 
+/* A publish may be carried out after its commit failed and was undone. With a generation to go back to that
+ * is repaired like any difference; without one, nothing was ever to pass. What this store knows nothing of
+ * stays. */
+static int take_back(struct daemon *d, struct work *w, struct link *l, const struct enforced *none)
+{
+	const struct dp_hello *h = dp_last_hello(l->dp);
+	int r;
+
+	if (!journal_gave_up(&d->journal, h->generation, h->digest))
+		return 0;
+	tell(d, l, "the commit had failed: everything is denied");
+	r = dp_deny_all(l->dp);
+	return r < 0 ? r : look(w, l, none);
+}
+
 int commit_verify(struct daemon *d, struct link *l)
 {
 	bool drift = l->equal || l->adopted;
@@ -526,6 +550,8 @@ int commit_verify(struct daemon *d, struct link *l)
 	l->found = l->proof;
 	if (r == 0 && (!l->equal || is_orphan(l)) && g.number > 0 && (l->kind == DP_ENGINE_DPDK || g.program))
 		r = repair(d, &w, l, &g, drift && !l->equal);
+	else if (r == 0 && !l->equal && g.number == 0)
+		r = take_back(d, &w, l, &g);
 	d->keep.dirty |= l->equal && l == daemon_primary(d) && g.number != d->keep.image_written;
 	link_enforced_free(&g);
 	return r;

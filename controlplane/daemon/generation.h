@@ -28,7 +28,9 @@ struct generation {
 	struct nft_program *program; /* of the image, for the box it was asked for; NULL: not made */
 	size_t program_size;
 	size_t tests_passed;
-	uint64_t cells; /* of the policy that were compared with the image */
+	int64_t needs_dpdk; /* rules that the kernel engine follows stricter; -1: there is none, or it was not
+			       asked */
+	uint64_t cells;     /* of the policy that were compared with the image */
 };
 
 struct generation *generation_new(size_t n_files);

@@ -174,7 +174,7 @@ void handle_rollback(void *ctx, const struct api_request *rq, struct api_answer 
 
 static const char select_generations[] = "SELECT number, state, digest, image_digest, author, message, "
 					 "ticket, from_generation, prepared_ns, active_ns,"
-					 " ended_ns, tests_passed, origin FROM generation";
+					 " ended_ns, tests_passed, origin, needs_dpdk FROM generation";
 
 static json_t *nullable_text(sqlite3_stmt *row, int column)
 {
@@ -193,14 +193,15 @@ static void add_generation(void *ctx, sqlite3_stmt *row)
 {
 	json_array_append_new(
 		ctx,
-		json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:s}", "number",
+		json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:o}", "number",
 			  (json_int_t)sqlite3_column_int64(row, 0), "state", sql_text(row, 1), "digest",
 			  sql_text(row, 2), "image_digest", sql_text(row, 3), "author", sql_text(row, 4),
 			  "message", sql_text(row, 5), "ticket", nullable_text(row, 6), "from_generation",
 			  nullable_number(row, 7), "prepared", json_time(sqlite3_column_int64(row, 8)),
 			  "active", json_time(sqlite3_column_int64(row, 9)), "ended",
 			  json_time(sqlite3_column_int64(row, 10)), "tests_passed",
-			  (json_int_t)sqlite3_column_int64(row, 11), "origin", sql_text(row, 12)));
+			  (json_int_t)sqlite3_column_int64(row, 11), "origin", sql_text(row, 12),
+			  "needs_dpdk", nullable_number(row, 13)));
 }
 
 static void add_file(void *ctx, sqlite3_stmt *row)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * POST /v1/verify: read back and prove now, all engines. The answer is a list of engines with what they hold,
- * and a list of checks, each of which passed or did not; other kinds of checks add theirs to the same list.
+ * and a list of checks, each of which passed or did not. One that was not decided says whether that is so
+ * every time (skipped).
  */
 #include <stdio.h>
 #include <string.h>
@@ -100,28 +101,46 @@ static void check_engine(const struct link *l, json_t *checks)
 struct live_checks {
 	json_t *checks;
 	const char *engine;
+	unsigned failed;
+	char first[ENFORCER_ERROR]; /* what failed first */
 };
 
-static void add_live(void *ctx, const char *name, int passed, const char *detail)
+static void add_live(void *ctx, const struct live_check *c)
 {
-	const struct live_checks *l = ctx;
-	char text[96];
+	const bool decided = c->result == LIVE_PASSED || c->result == LIVE_FAILED;
+	struct live_checks *l = ctx;
+	json_t *passed = decided ? json_boolean(c->result == LIVE_PASSED) : json_null();
 
-	snprintf(text, sizeof(text), "%s: %s", l->engine, name);
-	json_array_append_new(l->checks, json_pack("{s:s, s:s, s:o, s:o}", "class", "live", "name", text,
-						   "passed", passed < 0 ? json_null() : json_boolean(passed),
-						   "detail", answer_string(detail)));
+	json_array_append_new(l->checks,
+			      json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:o}", "class", "live", "engine",
+					l->engine, "about", c->about, "name", answer_string(c->name),
+					"passed", passed, "skipped", c->result == LIVE_SKIPPED, "detail",
+					answer_string(c->detail)));
+	if (c->result == LIVE_FAILED && !l->failed++)
+		snprintf(l->first, sizeof(l->first), "%s: %s", c->name, c->detail);
 }
 
-/* The data path only: a standby that guards gets no frames of the bridge, and the host's plane has no ports.
- */
+/* Nothing is shut by itself: what is loaded is right, so loading it again would change nothing. */
+static void raise_alarm(struct daemon *d, const struct live_checks *l)
+{
+	if (!l->failed)
+		return;
+	journal_event(&d->journal, "alarm", "%s decides otherwise than the policy says in %u live checks; %s",
+		      l->engine, l->failed, l->first);
+	daemon_log(d, LOG_LEVEL_ERROR, "%s decides otherwise than the policy says in %u live checks; %s",
+		   l->engine, l->failed, l->first);
+}
+
+/* A standby is asked as well: its guard is at the ports, and the probes' devices are none of these. */
 static void check_live(struct daemon *d, json_t *checks)
 {
-	struct link *l = &d->links[0];
-	struct live_checks live = {checks, link_word(l)};
+	for (size_t i = 0; i < d->n_links; i++) {
+		struct live_checks live = {.checks = checks, .engine = link_word(&d->links[i])};
 
-	if (dp_connected(l->dp))
-		live_verify(d, l, add_live, &live);
+		if (dp_connected(d->links[i].dp))
+			live_verify(d, &d->links[i], add_live, &live);
+		raise_alarm(d, &live);
+	}
 }
 
 void handle_verify(void *ctx, const struct api_request *rq, struct api_answer *a)

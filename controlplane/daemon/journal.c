@@ -24,9 +24,19 @@ int64_t utc_now_ns(void)
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+/* A store of before has every column but those that were added since. */
+static void add_columns(struct sqlite3 *db)
+{
+	if (sql_number(db, 0,
+		       "SELECT count(*) FROM pragma_table_info('generation') WHERE name = 'needs_dpdk'",
+		       "") == 0)
+		sql_run(db, "ALTER TABLE generation ADD COLUMN needs_dpdk INTEGER", "");
+}
+
 void journal_init(struct journal *j, struct sqlite3 *db)
 {
 	*j = (struct journal){.db = db};
+	add_columns(db);
 	j->adopt_max = sql_number(db, 0, "SELECT max(id) FROM binding", "");
 	sql_run(db, "CREATE TEMP TABLE IF NOT EXISTS adopted (id INTEGER PRIMARY KEY)", "");
 }
@@ -123,10 +133,11 @@ static int insert_generation(struct journal *j, const struct generation *g, cons
 	digest_text(g->image_digest, image);
 	return sql_run(j->db,
 		       "INSERT INTO generation (number, state, digest, image_digest, author, message, ticket,"
-		       " from_generation, prepared_ns, tests_passed)"
-		       " VALUES (?, 'prepared', ?, ?, ?, ?, ?, nullif(?, 0), ?, ?)",
-		       "itttttiii", (int64_t)g->number, digest, image, meta->author, meta->message,
-		       meta->ticket, meta->from_generation, utc_now_ns(), (int64_t)g->tests_passed);
+		       " from_generation, prepared_ns, tests_passed, needs_dpdk)"
+		       " VALUES (?, 'prepared', ?, ?, ?, ?, ?, nullif(?, 0), ?, ?, nullif(?, -1))",
+		       "itttttiiii", (int64_t)g->number, digest, image, meta->author, meta->message,
+		       meta->ticket, meta->from_generation, utc_now_ns(), (int64_t)g->tests_passed,
+		       g->needs_dpdk);
 }
 
 static int insert_files(struct journal *j, const struct generation *g)
@@ -210,6 +221,17 @@ uint32_t journal_newest(struct journal *j, const char *state)
 {
 	return (uint32_t)sql_number(j->db, 0, "SELECT max(number) FROM generation WHERE state = ?", "t",
 				    state);
+}
+
+bool journal_gave_up(struct journal *j, uint32_t number, const uint8_t policy_digest[32])
+{
+	char digest[65];
+
+	digest_text(policy_digest, digest);
+	return sql_number(j->db, 0,
+			  "SELECT count(*) FROM generation WHERE number = ? AND digest = ? AND state = "
+			  "'abandoned' AND active_ns IS NULL",
+			  "it", (int64_t)number, digest) > 0;
 }
 
 uint32_t journal_next_number(struct journal *j)

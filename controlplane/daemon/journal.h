@@ -62,6 +62,8 @@ int journal_readback(struct journal *j, const char *engine, const struct readbac
 
 /* Number of the generation in this state with the highest number, 0 if there is none. */
 uint32_t journal_newest(struct journal *j, const char *state);
+/* This generation, of a policy with this digest, was given up before it was active. */
+bool journal_gave_up(struct journal *j, uint32_t number, const uint8_t policy_digest[32]);
 /* Number for the next intent: never one that was used. */
 uint32_t journal_next_number(struct journal *j);
 /* The generation active before the active one, or 0. */

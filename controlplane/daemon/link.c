@@ -189,8 +189,13 @@ static int agree_primary(struct daemon *d, struct link *l)
 /* An open intent is decided by what the data path holds, so a follower waits for it. */
 static int agree_follower(struct daemon *d, struct link *l)
 {
-	int r = d->open_intent ? 0 : commit_verify(d, l);
+	int r = 0;
 
+	if (d->open_intent)
+		snprintf(l->text, sizeof(l->text), "it is read back when generation %u is decided",
+			 d->open_intent);
+	else
+		r = commit_verify(d, l);
 	return r < 0 ? r : link_agree(d, l, true);
 }
 

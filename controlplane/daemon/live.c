@@ -7,12 +7,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "addr.h"
 #include "link.h"
 #include "probe.h"
 
 #define NS_PER_S  1000000000LL
-#define PLAN_MAX  256u
+#define PLAN_MAX  1024u
 #define BUDGET_MS 10000 /* of one engine: the daemon has one thread */
 
 struct live {
@@ -25,11 +27,26 @@ struct live {
 	struct probe_case cases[PROBE_CASES_MAX];
 	uint8_t bytes[DP_PROBE_FRAMES * PROBE_BYTES];
 	uint8_t seen[2][2][256]; /* verdict, family, protocol: all cases were asked */
-	size_t n, left_out, asked, frames, n_state;
-	bool broken; /* the engine cannot be asked any more; it was told */
+	size_t n, left_out, asked;
+	const char *stopped; /* why not all were asked; NULL: they were */
 };
 
-static void describe(const struct live *v, const struct probe_question *q, char *out, size_t room)
+static void tell(const struct live *v, const char *about, const char *name, enum live_result result,
+		 const char *detail)
+{
+	v->f(v->ctx, &(struct live_check){about, name, result, detail});
+}
+
+/* --- words ------------------------------------------------------------------------------------ */
+
+/* What a service key alone calls a protocol: `tcp`, `icmp`. */
+static void protocol_text(service_key key, char *out, size_t room)
+{
+	service_key_text(key, out, room);
+	out[strcspn(out, "/")] = 0;
+}
+
+static void name_decision(const struct live *v, const struct probe_question *q, char *out, size_t room)
 {
 	const struct dictionary *names = v->d->dictionary;
 	const char *from = dictionary_text(names, q->from), *to = dictionary_text(names, q->to);
@@ -39,84 +56,153 @@ static void describe(const struct live *v, const struct probe_question *q, char 
 	snprintf(out, room, "%s -> %s %s over IPv%u", from ? from : "?", to ? to : "?", service, q->family);
 }
 
-static void failed(struct live *v, const struct probe_question *q, const struct probe_case *c, int frame)
+/* Of a case that is asked of one question for all of its kind. */
+static void name_case(const struct probe_question *q, const struct probe_case *c, char *out, size_t room)
 {
-	char what[2 * ENFORCER_ERROR], pair[ENFORCER_ERROR];
+	char protocol[32];
 
-	describe(v, q, pair, sizeof(pair));
-	snprintf(what, sizeof(what), "%s: frame %d of `%s` %s", pair, frame + 1, c->name,
-		 c->frame[frame].forwarded ? "did not pass and must" : "passed and must not");
-	v->f(v->ctx, c->name, 0, what);
+	protocol_text(q->key, protocol, sizeof(protocol));
+	snprintf(out, room, "%s, %s over IPv%u, %s", c->name, protocol, q->family,
+		 q->allow ? "allowed" : "denied");
 }
 
-/* False: stop, what there is to say was said. */
-static bool ask(struct live *v, const struct probe_question *q, const struct probe_case *c, size_t *bad)
+/* "allow by web-db". */
+static void policy_text(const struct live *v, const struct probe_question *q, char *out, size_t room)
+{
+	const struct image_header *image = v->d->active->image;
+	const struct image_decision *decision = image_at(image, image->decision);
+	const struct ruleset *rs = v->d->active->rs;
+	rule_ref rule = decision[q->decision].rule;
+	char buffer[128];
+
+	if (rs)
+		snprintf(out, room, "%s by %s", q->allow ? "allow" : "deny",
+			 ruleset_rule_text(rs, rule, buffer, sizeof(buffer)));
+	else
+		snprintf(out, room, "%s by rule number %u", q->allow ? "allow" : "deny", rule);
+}
+
+static void packet_text(const struct probe_question *q, const struct dp_probes *order, char *out, size_t room)
+{
+	char from[ADDR_TEXT], to[ADDR_TEXT], service[32];
+
+	addr_print(q->family, order->src, from, sizeof(from));
+	addr_print(q->family, order->dst, to, sizeof(to));
+	service_key_text(q->key, service, sizeof(service));
+	snprintf(out, room, "%s -> %s %s", from, to, service);
+}
+
+static const char *fate(bool forwarded)
+{
+	return forwarded ? "passed" : "was dropped";
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+static void judge(struct live *v, const struct probe_question *q, const struct probe_case *c,
+		  const struct dp_probes *answer)
+{
+	const int differs = probe_differs(c, answer);
+	const bool first = c == v->cases;
+	const bool must = differs >= 0 && c->frame[differs].forwarded;
+	char name[ENFORCER_ERROR], policy[160], packet[2 * ADDR_TEXT + 48], detail[ENFORCER_ERROR];
+
+	if (first)
+		name_decision(v, q, name, sizeof(name));
+	else
+		name_case(q, c, name, sizeof(name));
+	policy_text(v, q, policy, sizeof(policy));
+	packet_text(q, answer, packet, sizeof(packet));
+	if (differs >= 0)
+		snprintf(detail, sizeof(detail),
+			 "%s: frame %d of %u, from the %s, %s and must %s (%s, the policy says %s)", packet,
+			 differs + 1, c->n, c->frame[differs].side ? "responder" : "initiator", fate(!must),
+			 must ? "pass" : "be dropped", c->name, policy);
+	else if (first)
+		snprintf(detail, sizeof(detail), "%s: %s, and %s", packet, policy, fate(q->allow));
+	else
+		snprintf(detail, sizeof(detail), "%s: %u %s what it must", packet, c->n,
+			 c->n == 1 ? "frame met" : "frames met");
+	tell(v, c->about, name, differs < 0 ? LIVE_PASSED : LIVE_FAILED, detail);
+}
+
+/* False: the engine cannot be asked any more. */
+static bool ask(struct live *v, const struct probe_question *q, const struct probe_case *c)
 {
 	struct dp_probes order;
 	size_t size = probe_order(q, c, &order, v->bytes);
-	int differs;
 
 	if (dp_probe(v->l->dp, &order, v->bytes, size) < 0) {
-		v->f(v->ctx, c->name, -1, dp_error(v->l->dp));
-		v->broken = true;
+		v->stopped = dp_error(v->l->dp);
 		return false;
 	}
-	v->frames += c->n;
-	differs = probe_differs(c, &order);
-	if (differs < 0)
-		return true;
-	failed(v, q, c, differs);
-	++*bad;
+	judge(v, q, c, &order);
 	return true;
 }
 
-static bool ask_question(struct live *v, const struct probe_question *q, size_t *bad, size_t *bad_state)
+/* All cases of this question, unless its kind had its turn. `first`: the first of them was asked. */
+static bool ask_cases(struct live *v, const struct probe_question *q, bool first)
 {
 	uint8_t *seen = &v->seen[q->allow][q->family == 6][q->key >> 16 & 0xff];
-	size_t n = probe_cases(q, v->cases, PROBE_CASES_MAX);
+	size_t n = *seen ? 0 : probe_cases(q, v->cases, PROBE_CASES_MAX);
 
-	if (n == 0)
-		return true;
-	if (!ask(v, q, &v->cases[0], bad))
-		return false;
-	v->asked++;
-	if (*seen)
-		return true;
-	*seen = 1;
-	for (size_t i = 1; i < n; i++, v->n_state++)
-		if (!ask(v, q, &v->cases[i], bad_state))
+	*seen |= n > 0;
+	for (size_t i = first; i < n; i++)
+		if (!ask(v, q, &v->cases[i]))
 			return false;
 	return true;
 }
 
-static void conclude(struct live *v, size_t bad, size_t bad_state)
+/* The decision in one family is enough, the cases are other rules in the other. */
+static bool ask_question(struct live *v, const struct probe_question *q)
 {
-	const bool all = v->asked == v->n && !v->broken;
-	char text[ENFORCER_ERROR], left_out[64] = "";
+	struct probe_question other = *q;
 
-	if (v->left_out)
-		snprintf(left_out, sizeof(left_out), "; %zu more cannot be asked with a packet", v->left_out);
-	snprintf(text, sizeof(text), "%zu of %zu decisions asked with a packet, %zu differ%s%s", v->asked,
-		 v->n, bad, left_out,
-		 all         ? ""
-		 : v->broken ? "; the engine stopped answering"
-			     : "; time was up");
-	v->f(v->ctx, "decisions", bad ? 0 : all ? 1 : -1, text);
-	snprintf(text, sizeof(text), "%zu cases of state, errors, fragments and spoofing, %zu differ",
-		 v->n_state, bad_state);
-	v->f(v->ctx, "state", bad_state ? 0 : v->broken ? -1 : 1, text);
+	other.family = q->family == 4 ? 6 : 4;
+	if (probe_cases(q, v->cases, 1) > 0 && !ask(v, q, &v->cases[0]))
+		return false;
+	v->asked++;
+	return ask_cases(v, q, true) && ask_cases(v, &other, false);
 }
 
-void live_verify(struct daemon *d, struct link *l, live_check_fn *f, void *ctx)
+static void ask_all(struct live *v)
 {
-	struct live *v;
-	size_t bad = 0, bad_state = 0;
+	for (size_t i = 0; i < v->n && !v->stopped; i++) {
+		if (mono_now_ms() >= v->deadline_ms)
+			v->stopped = "time was up";
+		else
+			ask_question(v, &v->plan[i]);
+	}
+}
 
-	if (!d->active)
+/* What is missing from the list of checks, and why. */
+static void tell_rest(const struct live *v)
+{
+	char detail[ENFORCER_ERROR];
+
+	if (v->stopped) {
+		snprintf(detail, sizeof(detail), "%zu of %zu decisions were asked: %.400s", v->asked, v->n,
+			 v->stopped);
+		tell(v, "decision", "all others", LIVE_NOT_ASKED, detail);
+	}
+	if (v->left_out == 0)
 		return;
-	v = calloc(1, sizeof(*v));
+	snprintf(detail, sizeof(detail), "%zu decisions more than the %u that are asked", v->left_out,
+		 PLAN_MAX);
+	if (v->n == PLAN_MAX) {
+		tell(v, "decision", "left out", LIVE_NOT_ASKED, detail);
+		return;
+	}
+	snprintf(detail, sizeof(detail), "%zu decisions are met by no packet between two hosts", v->left_out);
+	tell(v, "decision", "left out", LIVE_SKIPPED, detail);
+}
+
+static void verify_forward(struct daemon *d, struct link *l, live_check_fn *f, void *ctx)
+{
+	struct live *v = calloc(1, sizeof(*v));
+
 	if (!v) {
-		f(ctx, "decisions", -1, "out of memory");
+		f(ctx, &(struct live_check){"decision", "all", LIVE_NOT_ASKED, "out of memory"});
 		return;
 	}
 	v->d = d;
@@ -125,9 +211,26 @@ void live_verify(struct daemon *d, struct link *l, live_check_fn *f, void *ctx)
 	v->ctx = ctx;
 	v->deadline_ms = mono_now_ms() + BUDGET_MS;
 	v->n = probe_plan(d->active->image, utc_now_ns() / NS_PER_S, v->plan, PLAN_MAX, &v->left_out);
-	for (size_t i = 0; i < v->n && mono_now_ms() < v->deadline_ms; i++)
-		if (!ask_question(v, &v->plan[i], &bad, &bad_state))
-			break;
-	conclude(v, bad, bad_state);
+	ask_all(v);
+	tell_rest(v);
 	free(v);
+}
+
+void live_verify(struct daemon *d, struct link *l, live_check_fn *f, void *ctx)
+{
+	static const struct live_check idle = {
+		"decision", "all", LIVE_SKIPPED,
+		"no generation is active: everything is denied, and there is nothing to ask"};
+	static const struct live_check host = {
+		"host", "the gateway's own addresses", LIVE_SKIPPED,
+		"no packet is sent to them: it would reach the services that run there; what the kernel "
+		"holds for them is proved, and tried by nobody"};
+	const bool kernel = l->kind == DP_ENGINE_NFT;
+
+	if (!d->active)
+		f(ctx, &idle);
+	else if (!kernel || d->box.planes & NFT_PLANE_FORWARD)
+		verify_forward(d, l, f, ctx);
+	if (kernel && d->box.planes & NFT_PLANE_HOST)
+		f(ctx, &host);
 }

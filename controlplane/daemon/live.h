@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Live verification: frames of made-up hosts through the engine in force (probe.h), and what became of them.
- * A question for each decision that the image in force has, the cases of state, errors, fragments and
- * spoofing once for each kind of session. Bounded in time; what was not asked is told, never passed over.
+ * Live verification: frames of made-up hosts through an engine (probe.h), and what became of them. A question
+ * for each decision that the image in force has, the cases of state, errors, fragments and spoofing once for
+ * each kind of session. Bounded in time; what was not asked is told, never passed over.
  */
 #pragma once
 
@@ -10,8 +10,20 @@
 
 #include "daemon.h"
 
-/* `passed`: 1, 0, or -1 if it was not asked, or not to its end. */
-typedef void live_check_fn(void *ctx, const char *name, int passed, const char *detail);
+enum live_result {
+	LIVE_PASSED,
+	LIVE_FAILED,
+	LIVE_NOT_ASKED, /* should have been */
+	LIVE_SKIPPED,   /* never is, and `detail` says why */
+};
 
-/* Calls `f` for each check of one connected engine. Nothing without an active generation. */
+struct live_check {
+	const char *about; /* one word: decision, state, error, ... */
+	const char *name;  /* unlike all others of the engine */
+	enum live_result result;
+	const char *detail;
+};
+typedef void live_check_fn(void *ctx, const struct live_check *c);
+
+/* Calls `f` for each check of one connected engine; at least once. */
 void live_verify(struct daemon *d, struct link *l, live_check_fn *f, void *ctx);

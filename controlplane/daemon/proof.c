@@ -12,6 +12,7 @@
 #include "addr.h"
 #include "damage.h"
 #include "image_check.h"
+#include "proof_host.h"
 #include "rule_view.h"
 #include "to_nft.h"
 #include "view.h"
@@ -33,6 +34,7 @@ struct finding {
 	const struct enforced *g;
 	const char *engine;
 	struct view_cell cell;
+	const struct host_call *call; /* whose cell it is; NULL: any that has it */
 };
 
 /* The generation that is being proved may not be active yet. */
@@ -148,6 +150,12 @@ static void print_packet(const struct finding *f, struct proof *out)
 	unsigned proto = f->cell.key >> 16;
 	char from[ADDR_TEXT], to[ADDR_TEXT];
 
+	if (f->call) {
+		snprintf(out->packet, sizeof(out->packet), "%.45s -> %.45s %s",
+			 addr_print(f->call->family, f->call->caller, from, sizeof(from)),
+			 addr_print(f->call->family, f->call->own, to, sizeof(to)), out->service);
+		return;
+	}
 	for (uint8_t family = 4; family <= 6; family += 2) {
 		if (proto == (family == 4 ? 58u : 1u)) /* ICMP of the other family */
 			continue;
@@ -374,6 +382,27 @@ static void find_packet(const struct nft_program *got, const struct image_header
 	free(keys);
 }
 
+static bool verdicts_differ(const struct view_cell *c)
+{
+	return (c->expected.flags ^ c->found.flags) & DECISION_ALLOW;
+}
+
+/* Of a difference that no cell shows there may be a caller of the gateway that meets it. */
+static bool find_difference(struct finding *f, const struct nft_program *got, struct host_call *call)
+{
+	struct view v = view_of(f->g->image, now_utc());
+
+	if (!verdicts_differ(&f->cell))
+		find_packet(got, f->g->image, &f->cell);
+	if (verdicts_differ(&f->cell))
+		return true;
+	if (!host_call_differs(&f->d->box, got, &v, call))
+		return f->cell.from > 0;
+	f->cell = call->cell;
+	f->call = call;
+	return true;
+}
+
 /* Element by element what was loaded, and cell by cell what the image says: two ways that share no code. */
 static int compare_program(const struct daemon *d, const struct enforced *g, const struct nft_program *got,
 			   struct proof *out)
@@ -382,6 +411,7 @@ static int compare_program(const struct daemon *d, const struct enforced *g, con
 	char error[ENFORCER_ERROR] = "", detail[ENFORCER_ERROR];
 	struct nft_difference cell;
 	struct nft_program *expected;
+	struct host_call call;
 	size_t size;
 
 	expected =
@@ -399,8 +429,10 @@ static int compare_program(const struct daemon *d, const struct enforced *g, con
 	snprintf(detail, sizeof(detail), "%s", out->text[0] ? out->text : cell.text);
 	f.cell = (struct view_cell){cell.from, cell.to, cell.key, found_decision(g->image, cell.expected),
 				    found_decision(g->image, cell.found)};
-	if (!((f.cell.expected.flags ^ f.cell.found.flags) & DECISION_ALLOW))
-		find_packet(got, g->image, &f.cell);
+	if (!find_difference(&f, got, &call)) {
+		snprintf(out->text, sizeof(out->text), "%s", detail);
+		return 0;
+	}
 	tell_cell(&f, out);
 	snprintf(out->text + strlen(out->text), sizeof(out->text) - strlen(out->text), " (%.200s)", detail);
 	return 0;

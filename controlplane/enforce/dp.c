@@ -100,11 +100,12 @@ static bool is_answer(const struct dpmsg *m, uint64_t seq)
 	return (m->seq == seq && m->type < DP_ENDPOINTS) || (m->seq == 0 && m->type == DP_ERROR);
 }
 
-/* A whole program on its way into or out of the kernel takes longer than words about it. */
+/* A whole program on its way into or out of the kernel takes longer than words about it; so does a pair of
+ * hosts that comes, sends and goes. */
 static int64_t patience_ms(const struct dp *dp, const struct dpmsg *m)
 {
 	bool bulk = m->type == DP_PREPARE || m->type == DP_PUBLISH || m->type == DP_DUMP ||
-		    m->type == DP_DENY_ALL;
+		    m->type == DP_DENY_ALL || m->type == DP_PROBE;
 
 	return bulk ? dp->flavour->bulk_timeout_ms : DP_TIMEOUT_MS;
 }

@@ -47,7 +47,7 @@ enum kind { K_TCP = 1, K_UDP = 2, K_ECHO = 4, K_OTHER = 8, K_ALL = 15, K_ALLOWED
 enum families { F_4 = 1, F_6 = 2, F_BOTH = 3 };
 
 struct script {
-	const char *name;
+	const char *about, *name;
 	uint8_t kinds, families;
 	uint8_t n;
 	struct step step[PROBE_STEPS];
@@ -77,44 +77,53 @@ struct script {
 	SEG(0, SYN, 0, 0, IF_ALLOWED), SEG(1, SYN | ACK, 0, 1, IF_ALLOWED), SEG(0, ACK, 1, 1, IF_ALLOWED)
 
 static const struct script scripts[] = {
-	{"first packet", K_ALL, F_BOTH, 1, {FIRST(IF_ALLOWED)}},
-	{"handshake", K_TCP, F_BOTH, 4, {OPENED, SEG(1, ACK, 1, 1, IF_ALLOWED)}},
-	{"segment without SYN", K_TCP, F_BOTH, 2, {SEG(0, ACK, 1, 1, NEVER), FIRST(IF_ALLOWED)}},
-	{"SYN and FIN", K_TCP, F_BOTH, 2, {SEG(0, SYN | FIN, 0, 0, NEVER), FIRST(IF_ALLOWED)}},
-	{"no flags", K_TCP, F_BOTH, 1, {SEG(0, 0, 0, 0, NEVER)}},
-	{"all flags", K_TCP, F_BOTH, 1, {SEG(0, FIN | PSH | URG, 0, 0, NEVER)}},
-	{"answer before a session", K_TCP, F_BOTH, 1, {SEG(1, SYN | ACK, 0, 1, NEVER)}},
-	{"SYN-ACK from the wrong side", K_TCP, F_BOTH, 1, {SEG(0, SYN | ACK, 0, 1, NEVER)}},
-	{"reset without a session",
+	{"decision", "first packet", K_ALL, F_BOTH, 1, {FIRST(IF_ALLOWED)}},
+	{"state", "handshake", K_TCP, F_BOTH, 4, {OPENED, SEG(1, ACK, 1, 1, IF_ALLOWED)}},
+	{"state", "segment without SYN", K_TCP, F_BOTH, 2, {SEG(0, ACK, 1, 1, NEVER), FIRST(IF_ALLOWED)}},
+	{"state", "SYN and FIN", K_TCP, F_BOTH, 2, {SEG(0, SYN | FIN, 0, 0, NEVER), FIRST(IF_ALLOWED)}},
+	{"state", "no flags", K_TCP, F_BOTH, 1, {SEG(0, 0, 0, 0, NEVER)}},
+	{"state", "all flags", K_TCP, F_BOTH, 1, {SEG(0, FIN | PSH | URG, 0, 0, NEVER)}},
+	{"state", "answer before a session", K_TCP, F_BOTH, 1, {SEG(1, SYN | ACK, 0, 1, NEVER)}},
+	{"state", "SYN-ACK from the wrong side", K_TCP, F_BOTH, 1, {SEG(0, SYN | ACK, 0, 1, NEVER)}},
+	{"state",
+	 "reset without a session",
 	 K_TCP,
 	 F_BOTH,
 	 2,
 	 {SEG(0, RST, 0, 0, NEVER), SEG(1, RST | ACK, 0, 1, NEVER)}},
-	{"reset in a session", K_TCP, F_BOTH, 4, {OPENED, SEG(0, RST | ACK, 1, 1, IF_ALLOWED)}},
-	{"error about a live session", K_TCP, F_BOTH, 4, {OPENED, ERROR(W_ERROR, IF_ALLOWED)}},
-	{"error about a live session",
+	{"state", "reset in a session", K_TCP, F_BOTH, 4, {OPENED, SEG(0, RST | ACK, 1, 1, IF_ALLOWED)}},
+	{"error", "error about a live session", K_TCP, F_BOTH, 4, {OPENED, ERROR(W_ERROR, IF_ALLOWED)}},
+	{"error",
+	 "error about a live session",
 	 K_UDP | K_ECHO,
 	 F_BOTH,
 	 2,
 	 {FIRST(IF_ALLOWED), ERROR(W_ERROR, IF_ALLOWED)}},
-	{"error before a session",
+	{"error",
+	 "error before a session",
 	 K_TCP | K_UDP | K_ECHO,
 	 F_BOTH,
 	 2,
 	 {ERROR(W_ERROR, NEVER), FIRST(IF_ALLOWED)}},
-	{"error about nothing", K_TCP | K_UDP, F_BOTH, 2, {FIRST(IF_ALLOWED), ERROR(W_NOTHING, NEVER)}},
-	{"answer",
+	{"error",
+	 "error about nothing",
+	 K_TCP | K_UDP,
+	 F_BOTH,
+	 2,
+	 {FIRST(IF_ALLOWED), ERROR(W_NOTHING, NEVER)}},
+	{"state",
+	 "answer",
 	 K_UDP | K_ECHO | K_ALLOWED,
 	 F_BOTH,
 	 3,
 	 {FIRST(IF_ALLOWED), BACK(IF_ALLOWED), FIRST(IF_ALLOWED)}},
-	{"echo reply before a request", K_ECHO, F_BOTH, 2, {BACK(NEVER), FIRST(IF_ALLOWED)}},
-	{"first fragment", K_ALL, F_BOTH, 2, {SHAPED(S_FRAG_FIRST), FIRST(IF_ALLOWED)}},
-	{"later fragment", K_ALL, F_BOTH, 2, {SHAPED(S_FRAG_LATER), FIRST(IF_ALLOWED)}},
-	{"atomic fragment", K_ALL, F_6, 2, {SHAPED(S_FRAG_ATOMIC), FIRST(IF_ALLOWED)}},
-	{"source route", K_ALL, F_4, 2, {SHAPED(S_ROUTE), FIRST(IF_ALLOWED)}},
-	{"another's MAC address", K_ALL, F_BOTH, 2, {SHAPED(S_MAC), FIRST(IF_ALLOWED)}},
-	{"another's address", K_ALL, F_BOTH, 2, {SHAPED(S_ADDRESS), FIRST(IF_ALLOWED)}},
+	{"state", "echo reply before a request", K_ECHO, F_BOTH, 2, {BACK(NEVER), FIRST(IF_ALLOWED)}},
+	{"fragment", "first fragment", K_ALL, F_BOTH, 2, {SHAPED(S_FRAG_FIRST), FIRST(IF_ALLOWED)}},
+	{"fragment", "later fragment", K_ALL, F_BOTH, 2, {SHAPED(S_FRAG_LATER), FIRST(IF_ALLOWED)}},
+	{"fragment", "atomic fragment", K_ALL, F_6, 2, {SHAPED(S_FRAG_ATOMIC), FIRST(IF_ALLOWED)}},
+	{"option", "source route", K_ALL, F_4, 2, {SHAPED(S_ROUTE), FIRST(IF_ALLOWED)}},
+	{"spoofing", "another's MAC address", K_ALL, F_BOTH, 2, {SHAPED(S_MAC), FIRST(IF_ALLOWED)}},
+	{"spoofing", "another's address", K_ALL, F_BOTH, 2, {SHAPED(S_ADDRESS), FIRST(IF_ALLOWED)}},
 };
 #define SCRIPTS (sizeof(scripts) / sizeof(scripts[0]))
 
@@ -423,6 +432,7 @@ size_t probe_cases(const struct probe_question *q, struct probe_case *out, size_
 		if (!(s->kinds & kind_of(q->key)) || !(s->families & families) ||
 		    ((s->kinds & K_ALLOWED) && !q->allow))
 			continue;
+		out[n].about = s->about;
 		out[n].name = s->name;
 		out[n].n = s->n;
 		for (uint32_t k = 0; k < s->n; k++)

@@ -36,7 +36,8 @@ struct probe_frame {
 };
 
 struct probe_case {
-	const char *name; /* static, short, for people */
+	const char *about; /* static, one word: what kind of question it is */
+	const char *name;  /* static, short, for people */
 	uint32_t n;
 	struct probe_frame frame[PROBE_STEPS];
 };

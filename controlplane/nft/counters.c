@@ -59,6 +59,7 @@ static void take(void *ctx, uint32_t family, const char *name, uint64_t packets,
 
 	if ((family != NFT_BRIDGE && family != NFT_INET) || !find(name, &counter, &plane))
 		return;
+	c->there[counter][f][plane] = true;
 	c->sum[counter] += grown(&c->last[counter][f][plane], packets);
 	if (counter == COUNTER_FRAMES_IN)
 		c->bytes_in += grown(&c->last_bytes[f], bytes);
@@ -80,16 +81,25 @@ static void count_vanished(struct counters *c)
 	c->handed_before = c->sum[COUNTER_HANDED];
 }
 
+/* What is not there counts from 0 when it comes. */
+static void forget_absent(struct counters *c)
+{
+	for (uint32_t i = 0; i < COUNTERS * COUNTER_FAMILIES * COUNTER_PLANES; i++)
+		if (!(&c->there[0][0][0])[i])
+			(&c->last[0][0][0])[i] = 0;
+	for (uint32_t f = 0; f < COUNTER_FAMILIES; f++)
+		if (!c->there[COUNTER_FRAMES_IN][f][0])
+			c->last_bytes[f] = 0;
+}
+
 int counters_read(struct counters *c, struct nl *nl)
 {
-	int error = nl_counters(nl, take, c);
+	memset(c->there, 0, sizeof(c->there));
+	const int error = nl_counters(nl, take, c);
 
-	if (error == -ENOENT) { /* no tables; when they come, they count from 0 */
-		memset(c->last, 0, sizeof(c->last));
-		memset(c->last_bytes, 0, sizeof(c->last_bytes));
-	} else if (error) {
+	if (error && error != -ENOENT) /* which is: no tables */
 		return error;
-	}
+	forget_absent(c);
 	if (!c->began)
 		begin(c);
 	else

@@ -2,8 +2,9 @@
 /*
  * The kernel's counters, which are the truth of both laws of counting, as sums since this process began.
  *
- * They outlive the process, so the first reading is where counting begins; and they may begin anew when the
- * tables are made again, which shows by a value below the one before. One thread.
+ * They outlive the process, so the first reading is where counting begins. A counter that a program has not
+ * goes with the swap to it, and begins anew with the next one that has it: so there is a reading in each
+ * swap. One thread.
  */
 #pragma once
 
@@ -36,6 +37,7 @@ struct counters {
 	uint64_t handed_before;
 	uint64_t last[COUNTERS][COUNTER_FAMILIES][COUNTER_PLANES];
 	uint64_t last_bytes[COUNTER_FAMILIES];
+	bool there[COUNTERS][COUNTER_FAMILIES][COUNTER_PLANES]; /* in this reading */
 };
 
 /* One reading. 0 or -errno; then the sums stay below the truth until the next one. */

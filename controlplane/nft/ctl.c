@@ -50,15 +50,10 @@ static int64_t now_ms(void)
 	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
-static bool enforces(const struct ctl *c)
-{
-	return kernel_generation(c->world.kernel) != 0;
-}
-
 static void look_at_dataplane(struct ctl *c)
 {
 	if (c->standby)
-		standby_look(c->standby, enforces(c));
+		standby_look(c->standby, kernel_enforces(c->world.kernel));
 }
 
 /* --- requests ------------------------------------------------------------------------------------------ */
@@ -177,9 +172,13 @@ static bool on_deny_all(struct ctl *c, struct exchange *x)
 	return true;
 }
 
+/* What was logged of the pair is recorded while it is known who they are. */
 static void between_probes(void *ctx)
 {
-	look_at_dataplane(ctx);
+	struct ctl *c = ctx;
+
+	look_at_dataplane(c);
+	records_ready(c->world.records);
 }
 
 static bool on_probe(struct ctl *c, struct exchange *x)
@@ -350,6 +349,8 @@ static void on_change(struct ctl *c)
 {
 	if (!nl_changed(c->world.nl))
 		return;
+	if (c->standby) /* first, because it shuts the ports */
+		standby_on_change(c->standby);
 	kernel_on_change(c->world.kernel);
 	c->drift = true;
 }
@@ -481,7 +482,7 @@ static bool open_standby(struct ctl *c, char *error, size_t room)
 
 	if (!a->standby)
 		return true;
-	c->standby = standby_open(&world, c->epoll, enforces(c), error, room);
+	c->standby = standby_open(&world, c->epoll, kernel_enforces(c->world.kernel), error, room);
 	return c->standby;
 }
 

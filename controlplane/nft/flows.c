@@ -17,7 +17,6 @@
 
 #define UPDATE_MS 300000u /* like the engine's */
 #define ABSENT_MS 5000
-#define RACE_MS   1000
 #define NS_PER_MS UINT64_C(1000000)
 
 enum { ICMP = 1, TCP = 6, ICMPV6 = 58 };
@@ -65,8 +64,8 @@ bool flows_is_host(const struct records *r, const struct session *s)
 {
 	const struct flow_key *k = &s->flow.key;
 
-	return !k->domain &&
-	       (records_is_own(r, k->family, k->addr[0]) || records_is_own(r, k->family, k->addr[1]));
+	return !k->domain && (nft_box_manages(r->box, k->family, k->addr[0]) ||
+			      nft_box_manages(r->box, k->family, k->addr[1]));
 }
 
 bool flows_set_ends(struct records *r, struct session *s)
@@ -139,12 +138,6 @@ static struct session *adopt(struct records *r, const struct nl_session *now)
 	return s;
 }
 
-/* A packet that was on its way meanwhile may have been decided by what was before. */
-static bool was_just_changed(const struct records *r)
-{
-	return (int64_t)(r->recorder.now.now_ns / NS_PER_MS) - r->changed_ms < RACE_MS;
-}
-
 /* `s` NULL: no memory for it. */
 static void opened(struct records *r, struct session *s, const struct nl_session *now)
 {
@@ -156,7 +149,9 @@ static void opened(struct records *r, struct session *s, const struct nl_session
 	} else {
 		decided(s, &m);
 		recorder_opened(&r->recorder, &s->flow, &s->cold, 0);
-		r->recheck |= was_just_changed(r);
+		/* Its event was late or lost, and a change meanwhile did not find it; or its packet was on
+		 * its way while things changed. */
+		r->recheck |= sweep_doubts(r, s);
 	}
 }
 

@@ -44,6 +44,8 @@ struct kernel {
 	int tap[2];     /* of probes; -1: closed */
 	uint32_t swept; /* the turn of the last sweep that left no session out */
 	bool sweep_due, clock_good;
+	bool litter;  /* of versions before the one in force */
+	bool exposed; /* our chains were taken away, and could not be loaded anew */
 	int64_t next_leases_s, next_clock_s;
 };
 
@@ -97,6 +99,11 @@ static const struct nft_program *program_of(const struct kernel *k)
 uint32_t kernel_generation(const struct kernel *k)
 {
 	return k->version.generation;
+}
+
+bool kernel_enforces(const struct kernel *k)
+{
+	return k->version.generation && !k->exposed;
 }
 
 const uint8_t *kernel_digest(const struct kernel *k)
@@ -156,6 +163,30 @@ static bool marks_are_new(struct kernel *k, struct refusal *why)
 		      TURNS_UNSWEPT);
 }
 
+static void note_litter(struct kernel *k, int code)
+{
+	k->litter = code > 0;
+	if (code)
+		say(k, WARNING, "it will be tried again: %s", nl_error(k->world.nl));
+}
+
+/* Keeps every frame out of the bridge, or lets it in again. A standby has the guard in its own hands. */
+static void set_guard(struct kernel *k, bool on)
+{
+	if (k->world.args->standby || !(k->box.planes & NFT_PLANE_FORWARD) || !nl_guard(k->world.nl, on))
+		return;
+	say(k, ERROR, "the guard of the ports cannot be %s: %s", on ? "put on" : "taken off",
+	    nl_error(k->world.nl));
+}
+
+static void no_longer_exposed(struct kernel *k)
+{
+	if (!k->exposed)
+		return;
+	k->exposed = false;
+	set_guard(k, false);
+}
+
 /* In one transaction. False: the kernel holds what it held. */
 static bool swap(struct kernel *k, const struct nft_program *p, const struct nft_version *version,
 		 const struct bound *bound, struct refusal *why)
@@ -167,11 +198,14 @@ static bool swap(struct kernel *k, const struct nft_program *p, const struct nft
 	struct nft_bound *elements = bound ? bound_elements(bound, &n) : NULL;
 	if (bound && !elements)
 		return refuse(why, ENOMEM, "no memory for the elements of bindings");
+	records_expect(k->world.records, p == k->closed ? NULL : p, version);
 	const int code = nl_swap(k->world.nl, p, version->model, version, elements, n);
 	free(elements);
-	if (code)
-		return refuse(why, -code, "the kernel refused: %s", nl_error(k->world.nl));
+	if (code < 0)
+		return refuse(why, -code, "%s", nl_error(k->world.nl));
 	k->version = *version;
+	note_litter(k, code);
+	no_longer_exposed(k);
 	return true;
 }
 
@@ -428,7 +462,7 @@ static bool change_bindings(struct kernel *k, const struct dp_binding *bindings,
 						      : 0;
 	bound_end(k->bound, &change, !code);
 	if (code)
-		return refuse(why, -code, "the kernel refused: %s", nl_error(k->world.nl));
+		return refuse(why, -code, "%s", nl_error(k->world.nl));
 	for (uint32_t i = 0; i < n; i++)
 		records_binding(k->world.records, &bindings[i]);
 	return true;
@@ -548,10 +582,8 @@ static bool probe_pair(struct kernel *k, struct dp_probes *p, const uint8_t *byt
 		return refuse(why, -code, "probe: a frame could not be sent or received: %s",
 			      strerror(-code));
 	}
-	if (!change_bindings(k, hosts, 2, why))
-		return false;
-	end_sessions(k, note_probed);
-	return true;
+	end_sessions(k, note_probed); /* before they are nobody's, and would be decided anew */
+	return change_bindings(k, hosts, 2, why);
 }
 
 static bool may_probe(struct kernel *k, const struct dp_probes *p, size_t size, struct refusal *why)
@@ -685,36 +717,52 @@ static bool still_hooked(struct kernel *k)
 	return ok || (code && code != -ENOENT && code != -EUCLEAN);
 }
 
-static bool load_anew(struct kernel *k, const struct nft_version *version, struct refusal *why)
+/* An adopted program is not ours to load anew: without its chains nothing may pass. */
+static bool load_anew(struct kernel *k, struct refusal *why)
 {
-	if (!swap(k, k->program.bytes, version, k->bound, why))
+	const struct nft_version version = next_version(k, k->version.generation, k->version.model);
+
+	if (k->state != KERNEL_IN_FORCE)
+		return close_all(k, why);
+	if (!swap(k, k->program.bytes, &version, k->bound, why))
 		return false;
-	records_use(k->world.records, k->program.bytes, version);
+	records_use(k->world.records, k->program.bytes, &version);
 	sweep(k);
 	return true;
 }
 
-/* An adopted program is not ours to load anew: without its chains nothing may pass. */
-void kernel_on_change(struct kernel *k)
+/* As long as nothing of ours decides what passes, nothing does. */
+static void put_back(struct kernel *k)
 {
-	struct nft_version version = next_version(k, k->version.generation, k->version.model);
 	struct refusal why;
-	bool ok;
 
-	if (still_hooked(k)) {
-		say(k, WARNING, "somebody else changed our tables");
-		return;
-	}
-	if (k->state == KERNEL_IN_FORCE)
-		ok = load_anew(k, &version, &why);
-	else
-		ok = close_all(k, &why);
-	if (ok)
+	if (load_anew(k, &why)) {
 		say(k, ERROR, "somebody else took our chains away: %s loaded anew",
 		    k->state == KERNEL_IN_FORCE ? "the generation in force was" : "everything is denied,");
+		return;
+	}
+	if (k->exposed)
+		return;
+	k->exposed = true;
+	set_guard(k, true);
+	say(k, ERROR,
+	    "somebody else took our chains away, and loading them anew, which is tried again, failed: %s",
+	    why.text);
+}
+
+void kernel_on_change(struct kernel *k)
+{
+	if (still_hooked(k))
+		say(k, WARNING, "somebody else changed our tables");
 	else
-		say(k, ERROR, "somebody else took our chains away, and they could not be loaded anew: %s",
-		    why.text);
+		put_back(k);
+}
+
+static void tidy(struct kernel *k)
+{
+	const struct nft_program *p = program_of(k) ? program_of(k) : k->closed;
+
+	note_litter(k, nl_tidy(k->world.nl, p, k->version.model, &k->version));
 }
 
 static void watch_clock(struct kernel *k)
@@ -735,8 +783,12 @@ void kernel_tick(struct kernel *k, kernel_gone_fn *gone, void *ctx)
 {
 	const int64_t now = seconds_of(CLOCK_MONOTONIC);
 
+	if (k->exposed)
+		put_back(k);
 	if (k->sweep_due)
 		sweep(k);
+	if (k->litter)
+		tidy(k);
 	if (now >= k->next_clock_s) {
 		k->next_clock_s = now + CLOCK_SCAN_S;
 		watch_clock(k);
@@ -815,7 +867,10 @@ static bool open_all(struct kernel *k, char *error, size_t room)
 	if (k->closed && k->timer < 0)
 		snprintf(error, room, "timer: %s", strerror(errno));
 	k->clock_good = clock_is_good(k);
-	return k->closed && k->timer >= 0 && take_over(k, error, room);
+	if (!k->closed || k->timer < 0 || !take_over(k, error, room))
+		return false;
+	set_guard(k, false); /* of a process that ended while it was on */
+	return true;
 }
 
 struct kernel *kernel_open(const struct kernel_world *world, char *error, size_t room)

@@ -64,6 +64,8 @@ void kernel_probe_end(struct kernel *k);
 
 /* 0: everything is denied. */
 uint32_t kernel_generation(const struct kernel *k);
+/* A generation, and its chains are in every packet's way. */
+bool kernel_enforces(const struct kernel *k);
 /* Of the policy; zero if it is not known. */
 const uint8_t *kernel_digest(const struct kernel *k);
 uint32_t kernel_features(const struct kernel *k);
@@ -72,7 +74,8 @@ uint32_t kernel_layout(const struct kernel *k);
 /* Readable when the schedule has an edge or the clock was set. */
 int kernel_schedule_fd(const struct kernel *k);
 void kernel_on_schedule(struct kernel *k);
-/* Somebody else changed our tables: if frames could pass them unseen, load them anew at once. */
+/* Somebody else changed our tables: if frames could pass them unseen, load them anew at once. While that
+ * fails, the ports are shut by a guard (netlink.h), and kernel_tick() tries again. */
 void kernel_on_change(struct kernel *k);
 /* About once a second: what failed is tried again, leases end. */
 void kernel_tick(struct kernel *k, kernel_gone_fn *gone, void *ctx);

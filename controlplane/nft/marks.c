@@ -19,8 +19,10 @@ static bool copy(struct marks_of *of, const struct nft_program *p, const struct 
 
 bool marks_use(struct marks *m, const struct nft_program *program, const struct nft_version *version)
 {
-	free(m->of[MARKS_KEPT - 1].decision);
-	memmove(&m->of[1], &m->of[0], (MARKS_KEPT - 1) * sizeof(m->of[0]));
+	const uint32_t last = m->of[0].version.turn == version->turn ? 0 : MARKS_KEPT - 1;
+
+	free(m->of[last].decision);
+	memmove(&m->of[1], &m->of[0], last * sizeof(m->of[0]));
 	return copy(&m->of[0], program, version);
 }
 

@@ -20,8 +20,8 @@ struct marks {
 	} of[MARKS_KEPT]; /* the newest first */
 };
 
-/* `program` NULL: from now on no class is in force. False: out of memory; marks of this turn will not be
- * understood. */
+/* The same turn again takes the place of the first. `program` NULL: from now on no class is in force. False:
+ * out of memory; marks of this turn will not be understood. */
 bool marks_use(struct marks *m, const struct nft_program *program, const struct nft_version *version);
 void marks_free(struct marks *m);
 

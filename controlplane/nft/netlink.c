@@ -447,12 +447,15 @@ static const char *reason_of(int code)
 		return "the set is full";
 	case -EBUSY:
 		return "still in use";
+	case -EPERM:
+		return "not permitted: another process owns the table, or CAP_NET_ADMIN is missing";
 	default:
 		return strerror(-code);
 	}
 }
 
-static int refused(struct nl *nl, const struct nl_batch *b, const struct nl_note *note)
+/* What a message is about, in words: `element 3 of set ports in table inet cordon`. */
+static void name_thing(const struct nl_batch *b, const struct nl_note *note, char *out, size_t room)
 {
 	static const char *const words[] = {
 #define X(sym, text) text,
@@ -466,12 +469,22 @@ static int refused(struct nl *nl, const struct nl_batch *b, const struct nl_note
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	snprintf(what, sizeof what, words[note->thing], number + 1);
 #pragma GCC diagnostic pop
+	if (note->thing == NL_TABLE)
+		snprintf(out, room, "table %s %s", family_word(note->family), NFT_TABLE);
+	else
+		snprintf(out, room, "%s %s in table %s %s", what, note->name ? note->name : "",
+			 family_word(note->family), NFT_TABLE);
+}
+
+static int refused(struct nl *nl, const struct nl_batch *b, const struct nl_note *note)
+{
+	char thing[200];
+
 	if (note->thing == NL_BATCH)
 		return nl_fail(nl, note->error, "the kernel refused the transaction: %s; nothing was changed",
 			       strerror(-note->error));
-	return nl_fail(nl, note->error,
-		       "the kernel refused %s %s in table %s %s: %s%s%s%s; nothing was changed", what,
-		       note->name ? note->name : "", family_word(note->family), NFT_TABLE,
+	name_thing(b, note, thing, sizeof thing);
+	return nl_fail(nl, note->error, "the kernel refused %s: %s%s%s%s; nothing was changed", thing,
 		       reason_of(note->error), b->why[0] ? " (" : "", b->why, b->why[0] ? ")" : "");
 }
 

@@ -31,13 +31,17 @@ uint32_t nl_features(struct nl *nl);
 /*
  * One transaction: model `m` of `p` beside whatever is there, under `version`, and base chains switched to
  * it, counters kept. Tables, base chains and counters are made if they are missing. Either all of it or
- * nothing. Then, when no packet is under way in it any more, all else that is in our tables is deleted (a
- * second transaction; should it fail, the error says that the new version is in force). A version that is
- * there already is replaced in one transaction, in which a packet under way may miss in maps: count `turn`
- * up. `bound`: elements of bindings, added to the model's own.
+ * nothing (negative). Then, when no packet is under way in it any more, all else that is in our tables is
+ * deleted by a second transaction; should that fail, the answer is NL_LITTER: the new version is in force,
+ * nl_error() says why the old one is still there, and nl_tidy() or the next swap takes it away. A version
+ * that is there already is replaced in one transaction, in which a packet under way may miss in maps: count
+ * `turn` up. `bound`: elements of bindings, added to the model's own.
  */
+#define NL_LITTER 1
 int nl_swap(struct nl *nl, const struct nft_program *p, uint32_t m, const struct nft_version *version,
 	    const struct nft_bound *bound, size_t n);
+/* What a swap to this version left of others. */
+int nl_tidy(struct nl *nl, const struct nft_program *p, uint32_t m, const struct nft_version *version);
 /* One transaction: elements of sets of the version in force. Deleting what is not there is no error. */
 int nl_elements(struct nl *nl, const struct nft_version *version, const struct nft_bound *del, size_t n_del,
 		const struct nft_bound *add, size_t n_add);
@@ -53,6 +57,8 @@ int nl_remove(struct nl *nl);
 
 typedef void nl_counter_fn(void *ctx, uint32_t family, const char *name, uint64_t packets, uint64_t bytes);
 int nl_counters(struct nl *nl, nl_counter_fn *f, void *ctx);
+/* Called when the version before is used no more, and its counters are about to go. `f` NULL: nobody. */
+void nl_on_clearance(struct nl *nl, void (*f)(void *ctx), void *ctx);
 
 /* For polling: somebody else changed something in our tables, or may have while we did. nl_changed() reads
  * what is there; true once. */

@@ -33,6 +33,8 @@ struct nl {
 	uint32_t ifindex[NFT_PORTS_MAX + 2];
 	int64_t ifindex_at; /* monotonic seconds */
 	int probe[2];
+	void (*on_clearance)(void *ctx);
+	void *clearance_ctx;
 	char *buffer; /* NL_BUFFERS of NL_RECEIVE bytes */
 };
 

@@ -6,12 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/netfilter.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@
 
 #define TRIAL_TABLE "cordon_trial"
 #define NO_TABLE    "cordon_none" /* deleting it is what makes a trial fail */
+#define VLAN_MASK   0x0fffu
+#define VLAN_LAST   4094u
 
 /* --- what nf_tables has ------------------------------------------------------------------------------- */
 
@@ -201,6 +204,57 @@ static int enslave(struct nl *nl, int control, const char *name)
 	return ask_device(control, SIOCBRADDIF, &bridge);
 }
 
+/* What has no place on a wire: no port is a member of it. */
+static uint16_t free_vlan(const struct nft_box *box)
+{
+	bool used[VLAN_LAST + 1] = {false};
+	uint16_t vlan = VLAN_LAST;
+
+	for (uint32_t i = 0; i < box->n_ports; i++) {
+		used[box->port[i].vlan & VLAN_MASK] = true;
+		for (uint32_t k = 0; k < box->port[i].n_vlans; k++)
+			used[box->port[i].vlans[k] & VLAN_MASK] = true;
+	}
+	while (vlan > 1 && used[vlan])
+		vlan--;
+	return vlan;
+}
+
+/* A bridge that keeps VLANs apart takes no frame from a port that is in none. */
+static int join_vlan(struct nl *nl, const char *name)
+{
+	char buffer[MNL_NLMSG_HDRLEN + 128];
+	struct bridge_vlan_info vlan = {.flags = BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED};
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *link;
+	const int fd = filters_vlans(nl) ? nl_socket(NETLINK_ROUTE, NL_RECEIVE) : 0;
+
+	if (fd <= 0)
+		return fd;
+	h->nlmsg_type = RTM_SETLINK;
+	h->nlmsg_flags = NLM_F_REQUEST;
+	link = mnl_nlmsg_put_extra_header(h, sizeof(*link));
+	link->ifi_family = AF_BRIDGE;
+	link->ifi_index = (int)if_nametoindex(name);
+	vlan.vid = free_vlan(&nl->box);
+	struct nlattr *nest = mnl_attr_nest_start(h, IFLA_AF_SPEC);
+	mnl_attr_put(h, IFLA_BRIDGE_VLAN_INFO, sizeof(vlan), &vlan);
+	mnl_attr_nest_end(h, nest);
+	const int code = nl_ask(nl, fd, h, NULL, NULL);
+	close(fd);
+	return code;
+}
+
+static int check_up(int control, const char *name)
+{
+	struct ifreq device = {0};
+	int code;
+
+	snprintf(device.ifr_name, sizeof device.ifr_name, "%s", name);
+	code = ask_device(control, SIOCGIFFLAGS, &device);
+	return code || device.ifr_flags & IFF_UP ? code : -ENETDOWN;
+}
+
 static int bring_up(int control, const char *name)
 {
 	struct ifreq device = {0};
@@ -252,6 +306,14 @@ static int open_probe(struct nl *nl, int control, uint32_t i)
 		silence(names[i]);
 		step = "put into the bridge";
 		code = enslave(nl, control, names[i]);
+		if (!code) {
+			step = "used: the bridge lets nothing pass";
+			code = check_up(control, nl->box.bridge);
+		}
+		if (!code) {
+			step = "put into a VLAN";
+			code = join_vlan(nl, names[i]);
+		}
 		if (!code) {
 			step = "brought up";
 			code = bring_up(control, names[i]);

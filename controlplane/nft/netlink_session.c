@@ -141,9 +141,13 @@ static void take_session(struct nl_session *s, const struct nlmsghdr *h)
 	take_times(s, attr[CTA_TIMESTAMP]);
 }
 
+/* Zone 0 is everybody's: there the host plane has what it decided, and others may write marks like ours. */
 static bool is_ours(const struct nl *nl, const struct nl_session *s)
 {
-	return nl->ours_zone[s->zone] || s->mark > NFT_CLASS_MAX;
+	if (s->zone)
+		return nl->ours_zone[s->zone];
+	return s->mark > NFT_CLASS_MAX &&
+	       (nft_box_manages(&nl->box, s->family, s->src) || nft_box_manages(&nl->box, s->family, s->dst));
 }
 
 static int see_listed(void *ctx, const struct nlmsghdr *h)

@@ -499,13 +499,36 @@ static int clear_old(struct swap *s)
 	char why[200];
 
 	let_packets_end();
+	if (s->nl->on_clearance)
+		s->nl->on_clearance(s->nl->clearance_ctx);
 	s->switched = true;
 	const int code = patiently(s, write_clearance);
 	if (!code)
 		return 0;
 	snprintf(why, sizeof why, "%s", nl_error(s->nl));
-	return nl_fail(s->nl, code,
+	return nl_fail(s->nl, NL_LITTER,
 		       "the new version is in force, but what was there before is still there: %s", why);
+}
+
+/* The answers to the switch were lost: the kernel holds the new version or it does not. */
+static bool came_true(struct swap *s)
+{
+	bool there;
+
+	if (nl_listing_take(s->nl, &s->old, NL_WITH_CHAINS | NL_WITH_SETS))
+		return false;
+	there = is_there(s);
+	nl_listing_free(&s->old);
+	return there;
+}
+
+static int switch_over(struct swap *s)
+{
+	const int code = patiently(s, write_switch);
+
+	if ((code == -ENOBUFS || code == -EPROTO) && !s->again && came_true(s))
+		return 0;
+	return code;
 }
 
 /* What a swap cannot load, whatever the kernel holds. */
@@ -565,13 +588,22 @@ int nl_swap(struct nl *nl, const struct nft_program *p, uint32_t m, const struct
 	nft_version_suffix(version, s.suffix);
 	code = sort_bound(&s, bound, n);
 	if (!code)
-		code = patiently(&s, write_switch);
+		code = switch_over(&s);
 	if (!code)
 		nl->box.layout = p->box.layout;
 	if (!code)
 		code = clear_old(&s);
 	free(s.bound);
 	return code;
+}
+
+int nl_tidy(struct nl *nl, const struct nft_program *p, uint32_t m, const struct nft_version *version)
+{
+	struct swap s = {.nl = nl, .p = p, .model = m, .version = version};
+	const int code = check_model(nl, p, m);
+
+	nft_version_suffix(version, s.suffix);
+	return code ? code : clear_old(&s);
 }
 
 /* --- elements of the version in force ----------------------------------------------------------------- */
@@ -708,6 +740,12 @@ int nl_counters(struct nl *nl, nl_counter_fn *f, void *ctx)
 			f(ctx, l.object[i].family, l.object[i].name, l.object[i].packets, l.object[i].bytes);
 	nl_listing_free(&l);
 	return 0;
+}
+
+void nl_on_clearance(struct nl *nl, void (*f)(void *ctx), void *ctx)
+{
+	nl->on_clearance = f;
+	nl->clearance_ctx = ctx;
 }
 
 static int remove_once(struct nl *nl)

@@ -56,17 +56,6 @@ void records_failed(struct records *r, const char *what, int error)
 		r->told_what = what;
 }
 
-bool records_is_own(const struct records *r, uint8_t family, const uint8_t addr[16])
-{
-	for (uint32_t i = 0; i < r->box->n_management; i++) {
-		const struct nft_box_address *a = &r->box->management[i];
-
-		if (a->family == family && !memcmp(a->addr, addr, family == 4 ? 4 : 16))
-			return true;
-	}
-	return false;
-}
-
 /* An end of the host plane, by the maps that the kernel uses there. */
 static struct who who_by_prefix(const struct records *r, uint8_t family, const uint8_t addr[16])
 {
@@ -152,6 +141,14 @@ static bool make_tables(struct records *r)
 	       homes_init(&r->homes, config.hash_key) && sessions_init(&r->sessions, config.hash_key);
 }
 
+/* What the version before has counted to its last packet; a failure shows at the next tick. */
+static void before_clearance(void *ctx)
+{
+	struct records *r = ctx;
+
+	counters_read(&r->counters, r->nl);
+}
+
 static int build(struct records *r, const char *run_dir, char *error, size_t room)
 {
 	int code;
@@ -176,11 +173,13 @@ static int build(struct records *r, const char *run_dir, char *error, size_t roo
 	code = counters_read(&r->counters, r->nl);
 	if (code)
 		snprintf(error, room, "counters of the kernel: %s", nl_error(r->nl));
+	nl_on_clearance(r->nl, before_clearance, r);
 	return code;
 }
 
 static void release(struct records *r)
 {
+	nl_on_clearance(r->nl, NULL, NULL);
 	sessions_free(&r->sessions);
 	homes_free(&r->homes);
 	marks_free(&r->marks);
@@ -237,24 +236,24 @@ uint64_t records_instance(const struct records *r)
 
 /* --- what is in force --------------------------------------------------------------------------------- */
 
-static void note_change(struct records *r)
+void records_expect(struct records *r, const struct nft_program *program, const struct nft_version *version)
 {
-	r->changed_ms = (int64_t)(r->recorder.now.now_ns / NS_PER_MS);
+	if (!marks_use(&r->marks, program, version))
+		records_notice(r, "out of memory: decisions of generation %u cannot be recorded",
+			       version->generation);
 }
 
 void records_use(struct records *r, const struct nft_program *program, const struct nft_version *version)
 {
-	if (r->marks.of[0].n)
+	if (r->program)
 		records_ready(r); /* what the programs before have decided */
 	else
 		records_clock(r);
+	r->told = true;
 	r->program = program;
 	r->version = *version;
-	note_change(r);
 	sweep_forget(r);
-	if (!marks_use(&r->marks, program, version))
-		records_notice(r, "out of memory: decisions of generation %u cannot be recorded",
-			       version->generation);
+	records_expect(r, program, version);
 	__atomic_store_n(&r->recorder.count->generation, version->generation, __ATOMIC_RELEASE);
 }
 
@@ -271,7 +270,6 @@ void records_binding(struct records *r, const struct dp_binding *b)
 		records_notice(r, "out of memory: a binding's sessions count as $unknown's");
 	if (same)
 		return;
-	note_change(r);
 	sessions_at(&r->sessions, b->domain, b->family, b->addr, sweep_one, r);
 }
 
@@ -285,7 +283,6 @@ void records_bindings(struct records *r, const struct dp_binding *b, size_t n)
 		all &= homes_set(&r->homes, &b[i]);
 	if (!all)
 		records_notice(r, "out of memory: sessions of some bindings count as $unknown's");
-	note_change(r);
 	r->recheck = true;
 }
 
@@ -366,7 +363,7 @@ void records_tick(struct records *r, int64_t now_ms)
 	records_failed(r, "counters of the kernel", error);
 	list_if_due(r, now_ms);
 	flows_settle(r, now_ms);
-	if (r->recheck) {
+	if (r->recheck && r->told) {
 		r->recheck = false;
 		sweep_all(r);
 	}

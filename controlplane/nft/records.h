@@ -33,6 +33,9 @@ void records_close(struct records *r);
 const char *records_ring_path(const struct records *r);
 uint64_t records_instance(const struct records *r);
 
+/* What may be in force a moment from now: its marks are understood, and nothing else changes. Before a swap,
+ * so that the first message of the new version is not lost. */
+void records_expect(struct records *r, const struct nft_program *program, const struct nft_version *version);
 /* What is in force now: the program, and the version under which the kernel has it. `program` is borrowed
  * until the next call; NULL: everything is denied. Marks of the last versions stay understood. Sessions are
  * decided again by a sweep. */

@@ -56,13 +56,13 @@ struct records {
 
 	int64_t began_ns; /* UTC: sessions older than this have their record elsewhere */
 	int64_t list_ms, absent_ms;
-	int64_t changed_ms;   /* when programs or identities did */
 	uint32_t list, sweep; /* numbers of the last ones */
 	uint32_t undrained;   /* sessions decided again since events were read */
-	bool adopted;         /* one list was taken */
-	bool overrun;         /* the kernel dropped events since the last list began */
-	bool recheck;         /* sessions must be decided again */
-	bool missed;          /* a session could not be, or not be kept */
+	bool told; /* what is in force; until then it is an earlier process's, and its marks mean nothing */
+	bool adopted; /* one list was taken */
+	bool overrun; /* the kernel dropped events since the last list began */
+	bool recheck; /* sessions must be decided again */
+	bool missed;  /* a session could not be, or not be kept */
 	bool list_due;
 	int told_error; /* the last failure that was told, not over yet */
 	const char *told_what;
@@ -91,8 +91,6 @@ struct who {
 };
 struct who records_who(const struct records *r, bool host, uint16_t domain, uint8_t family,
 		       const uint8_t addr[16]);
-/* A management address of this box? */
-bool records_is_own(const struct records *r, uint8_t family, const uint8_t addr[16]);
 uint16_t records_port(const struct records *r, const struct dp_binding *home);
 
 /* --- laws.c */
@@ -123,4 +121,6 @@ bool flows_set_ends(struct records *r, struct session *s);
 /* --- sweep.c */
 void sweep_one(void *records, struct session *s);
 void sweep_all(struct records *r);
+/* Was it decided with other identities, or otherwise, than what is in force says? */
+bool sweep_doubts(struct records *r, const struct session *s);
 void sweep_forget(struct records *r); /* answers that were asked for */

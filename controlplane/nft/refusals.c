@@ -66,8 +66,8 @@ static uint16_t domain_of(const struct records *r, const struct nl_log *l, bool 
 
 static bool is_host(const struct records *r, const struct nl_log *l, const struct packet *p)
 {
-	return l->in_port == UINT32_MAX &&
-	       (records_is_own(r, p->key.family, p->key.src) || records_is_own(r, p->key.family, p->key.dst));
+	return l->in_port == UINT32_MAX && (nft_box_manages(r->box, p->key.family, p->key.src) ||
+					    nft_box_manages(r->box, p->key.family, p->key.dst));
 }
 
 static void refused(struct records *r, const struct nl_log *l, struct packet *p,

@@ -191,6 +191,15 @@ void standby_look(struct standby *s, bool enforces)
 		stand_back(s, "no generation is in force");
 }
 
+void standby_on_change(struct standby *s)
+{
+	if (s->state != DP_STANDBY_GUARDING || nl_guarded(s->world.nl) == 1)
+		return;
+	if (set_guard(s, true))
+		log_line(s->world.log, LOG_LEVEL_ERROR,
+			 "somebody else took the guard off the ports: it was put back");
+}
+
 struct standby *standby_open(const struct standby_world *world, int epoll, bool enforces, char *error,
 			     size_t room)
 {

@@ -39,6 +39,8 @@ void standby_close(struct standby *s);
 
 /* Every STANDBY_TICK_MS, when standby_fd() can be read, and when a generation came or went. */
 void standby_look(struct standby *s, bool enforces);
+/* Somebody else changed our tables: a guard that should be there is put back. */
+void standby_on_change(struct standby *s);
 /* The pidfd in epoll now; -1: none. */
 int standby_fd(const struct standby *s);
 

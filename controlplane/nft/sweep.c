@@ -109,6 +109,13 @@ void sweep_one(void *ctx, struct session *s)
 	flows_changed(r, s, &d, r->version.generation);
 }
 
+bool sweep_doubts(struct records *r, const struct session *s)
+{
+	struct image_decision d;
+
+	return s->mark != nft_mark(r->version.turn, decide(r, s, &d));
+}
+
 static void sweep_once(void *ctx, struct session *s)
 {
 	struct records *r = ctx;

@@ -6,6 +6,7 @@
  * and counters have the names that they keep for ever.
  */
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_bridge.h>
 #include <stdio.h>
@@ -130,6 +131,10 @@ static void bridge(struct closing *c)
 	port_rule(c, NFT_META_OIFNAME, "no_copy");
 	if (c->box->layout == NFT_LAYOUT_BRCT)
 		base(c, "decision", NF_BR_PRE_ROUTING, -100);
+	if (c->box->layout == NFT_LAYOUT_BRNF) {
+		base(c, "shut", NF_BR_FORWARD, NFT_SHUT_PRIORITY);
+		port_rule(c, NFT_META_OIFNAME, "no_copy");
+	}
 	chain(c, "closed");
 	counters_then_drop(c, counted, 2);
 	chain(c, "no_copy");
@@ -191,6 +196,22 @@ static void discovery_rule(struct closing *c)
 	verdict(c, NF_ACCEPT + 1, NULL);
 }
 
+/* True of every packet. It is asked for what comes with it: the kernel tracks sessions only while some rule
+ * speaks of them, and a generation cuts what it finds half way. So it finds the session that it is committed
+ * from. */
+static void any_state(struct closing *c)
+{
+	const uint32_t all = NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT |
+			     NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED) |
+			     NF_CT_STATE_BIT(IP_CT_NEW);
+	struct nft_expr mask = {.kind = NFT_EXPR_BITWISE, .sreg = 0, .dreg = 0, .len = 4};
+
+	memcpy(mask.data, &all, sizeof all);
+	load(c, NFT_EXPR_CT, 0, NFT_CT_STATE, 0, 0);
+	put(c, mask, NULL);
+	compare(c, NFT_CMP_NEQ, &(uint32_t){0}, 4, 4);
+}
+
 /* `offset`: of the port in the TCP header that is ssh's. */
 static void ssh_rule(struct closing *c, uint32_t offset)
 {
@@ -201,6 +222,7 @@ static void ssh_rule(struct closing *c, uint32_t offset)
 	compare(c, NFT_CMP_EQ, &proto, 1, 1);
 	load(c, NFT_EXPR_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 0, offset, 2);
 	compare(c, NFT_CMP_EQ, port, 2, 2);
+	any_state(c);
 	verdict(c, NF_ACCEPT + 1, NULL);
 }
 

@@ -97,3 +97,14 @@ const struct nft_element *nft_find_element(const struct nft_program *p, const st
 	const uint32_t n = below(e, 0, s->element_count, key, s->key_len, true);
 	return n && holds(s, &e[n - 1], key) ? &e[n - 1] : NULL;
 }
+
+bool nft_box_manages(const struct nft_box *box, uint8_t family, const uint8_t addr[16])
+{
+	for (uint32_t i = 0; i < box->n_management; i++) {
+		const struct nft_box_address *a = &box->management[i];
+
+		if (a->family == family && !memcmp(a->addr, addr, family == 4 ? 4 : 16))
+			return true;
+	}
+	return false;
+}

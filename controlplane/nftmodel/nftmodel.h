@@ -81,10 +81,15 @@ struct nft_box {
 	uint16_t reserved;
 };
 #define NFT_GROUP_DEFAULT 20240u
+/* A management address of the box? */
+bool nft_box_manages(const struct nft_box *box, uint8_t family, const uint8_t addr[16]);
 
 /* The bridge's forward hook: before br_netfilter's own, at -1, so that one copy of a flooded frame is decided
  * and not each. Base chains stay as they are made, so every program has them alike. */
 #define NFT_EGRESS_PRIORITY (-10)
+/* And behind br_netfilter's, where a packet that nothing has decided ends: should the deciding table be
+ * missing, or br_netfilter be switched off. */
+#define NFT_SHUT_PRIORITY 10
 
 /*
  * The class mark: what the conntrack mark of a decided session, and the packet mark of a logged refusal, say:

@@ -93,6 +93,7 @@ static const struct header_field {
 	{NFT_PAYLOAD_NETWORK_HEADER, 0x0806, 8, 6, TYPE_ETHER, "arp saddr ether"},
 	{NFT_PAYLOAD_NETWORK_HEADER, 0x0806, 14, 4, TYPE_IP4, "arp saddr ip"},
 	{NFT_PAYLOAD_NETWORK_HEADER, 0x0806, 24, 4, TYPE_IP4, "arp daddr ip"},
+	{NFT_PAYLOAD_NETWORK_HEADER, 0x0800, 0, 1, TYPE_INTEGER, "ip hdrlength"},
 	{NFT_PAYLOAD_NETWORK_HEADER, 0x0800, 6, 2, TYPE_INTEGER, "ip frag-off"},
 	{NFT_PAYLOAD_NETWORK_HEADER, 0x0800, 9, 1, TYPE_PROTO, "ip protocol"},
 	{NFT_PAYLOAD_NETWORK_HEADER, 0x0800, 12, 4, TYPE_IP4, "ip saddr"},
@@ -257,7 +258,7 @@ static void mask(struct walk *w, const struct nft_expr *e)
 	struct reg r = w->reg[e->sreg];
 	struct text t = {0};
 
-	if (strcmp(r.words, "vlan id") != 0) {
+	if (strcmp(r.words, "vlan id") != 0 && strcmp(r.words, "ip hdrlength") != 0) {
 		const bool flags = r.type == TYPE_TCP_FLAGS;
 
 		r.masked = true;

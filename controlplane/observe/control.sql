@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS generation (
 	active_ns INTEGER,
 	ended_ns INTEGER,
 	tests_passed INTEGER NOT NULL DEFAULT 0,
+	needs_dpdk INTEGER,                 -- rules that the kernel engine follows stricter; NULL: no such engine
 	origin TEXT NOT NULL DEFAULT 'api'  -- pipeline, api, console, drift
 );
 CREATE TABLE IF NOT EXISTS generation_file (

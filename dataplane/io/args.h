@@ -24,8 +24,8 @@ struct args {
 	char run_dir[ARGS_PATH];
 	char state_dir[ARGS_PATH];
 	bool no_huge, tap, clock_trusted;
-	bool safe;  /* deny everything, whatever is published */
-	bool yield; /* after repeated failures stay away from the ports, instead of a safe mode */
+	bool safe;         /* deny everything, whatever is published */
+	bool yield;        /* after repeated failures stay away from the ports, instead of a safe mode */
 	uint32_t sessions; /* per worker */
 	uint32_t records;  /* ring slots per worker, a power of two */
 	uint32_t rate;     /* allowed sessions recorded singly per second; 0: no limit */

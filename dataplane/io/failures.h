@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * How often cordon-dp failed lately. Each start is noted in the run directory, and forgotten when the process
- * ends as it was asked to; what is left are failures. After FAILURES_SAFE of them within FAILURES_WINDOW_S the
- * next start is a safe one, and each further one waits longer. Times are seconds of CLOCK_BOOTTIME, because the
- * run directory lasts as long as the boot. A file that cannot be read counts as none.
+ * ends as it was asked to; what is left are failures. After FAILURES_SAFE of them within FAILURES_WINDOW_S
+ * the next start is a safe one, and each further one waits longer. Times are seconds of CLOCK_BOOTTIME,
+ * because the run directory lasts as long as the boot. A file that cannot be read counts as none.
  */
 #pragma once
 

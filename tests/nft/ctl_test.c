@@ -337,7 +337,8 @@ static void test_probe(void **state)
 	assert_int_equal(answer.probe.frame[0].forwarded, 0);
 	close(fd);
 	fd = rig_connect(&f->rig);
-	assert_false(space_run("ip link show cordonp0 2>/dev/null"));
+	assert_true(space_run("for i in $(seq 100); do ip link show cordonp0 >/dev/null 2>&1 || exit 0; "
+			      "sleep 0.1; done; exit 1"));
 	close(fd);
 }
 
@@ -528,6 +529,34 @@ static void test_taken_away(void **state)
 	close(fd);
 }
 
+static bool pings_again(struct fixture *f, int fd)
+{
+	return ping();
+}
+
+/* Our tables are taken away, and another process holds their name: nothing passes until it lets go. */
+static void test_held_by_another(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+	FILE *owner = popen("exec nft -i >/dev/null 2>&1", "w");
+
+	assert_non_null(owner);
+	put_in_force(f, fd);
+	assert_true(ping());
+	fputs("delete table bridge cordon; delete table inet cordon; add table inet cordon { flags owner; "
+	      "}\n",
+	      owner);
+	fflush(owner);
+	assert_true(receive_drift(fd));
+	assert_false(ping());
+	pclose(owner);
+	assert_true(until(pings_again, f, fd));
+	expect_held(f, fd, 0, snapshot_bindings(f->bindings), 2);
+	assert_false(space_run("nft list table netdev cordon 2>/dev/null"));
+	close(fd);
+}
+
 static void test_rights(void **state)
 {
 	struct fixture *f = *state;
@@ -580,6 +609,7 @@ int main(int argc, char *argv[])
 		T(test_drift),
 		T(test_no_drift),
 		T(test_taken_away),
+		T(test_held_by_another),
 		T(test_rights),
 		T(test_second_process),
 	};

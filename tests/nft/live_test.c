@@ -226,14 +226,15 @@ static struct found events(void)
 	return f;
 }
 
-/* UDP to port 5001 is in our zone with a class mark; to 5002 it is nobody's. */
+/* UDP to port 5001 is in our zone with a class mark; to 5002 it is somebody else's, who writes such marks
+ * too. */
 static void track(void)
 {
 	assert_true(space_run(
 		"nft -f - <<'X'\n"
 		"table inet t {\n"
 		"chain z { type filter hook output priority -300; udp dport 5001 ct zone set 7; }\n"
-		"chain m { type filter hook output priority 0; udp dport 5001 ct mark set %u;\n"
+		"chain m { type filter hook output priority 0; udp dport 5001-5002 ct mark set %u;\n"
 		"ct state new accept; }\n"
 		"chain p { type filter hook prerouting priority -300; udp dport 5001 ct zone set 7; }\n"
 		"}\nX",
@@ -258,6 +259,7 @@ static void sessions_are_listed_marked_and_deleted(void **state)
 	assert_int_equal(s.family, 4);
 	assert_memory_equal(s.src, "\x7f\0\0\1", 4);
 	f = events();
+	assert_int_equal(f.n, 1);
 	assert_int_equal(f.new, 1);
 
 	other.id ^= 1;
@@ -522,10 +524,11 @@ static void the_guard_keeps_frames_from_the_bridge(void **state)
 	close(b);
 }
 
-static void probe_ports_are_bridge_ports(void **state)
+/* What one of them sends comes out at the other. */
+static void probe_ports_reach_each_other(void)
 {
 	const uint8_t broadcast[60] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 9, 0x08, 0x06};
-	uint8_t got[2048];
+	uint8_t got[2048] = {0};
 	int fds[2], n = 0;
 
 	if (nl_probe_open(nl, fds))
@@ -537,6 +540,20 @@ static void probe_ports_are_bridge_ports(void **state)
 		n++;
 	assert_memory_equal(got, broadcast, sizeof broadcast);
 	nl_probe_close(nl);
+}
+
+static void probe_ports_are_bridge_ports(void **state)
+{
+	int fds[2];
+
+	probe_ports_reach_each_other();
+	/* where VLANs are kept apart, also among ports that are in none */
+	if (space_run("ip link set br0 type bridge vlan_filtering 1 vlan_default_pvid 0 2> /dev/null"))
+		probe_ports_reach_each_other();
+	assert_false(space_run("ip link show cordonp0 2> /dev/null"));
+	assert_true(space_run("ip link set br0 down"));
+	assert_int_equal(nl_probe_open(nl, fds), -ENETDOWN);
+	assert_non_null(strstr(nl_error(nl), "the bridge lets nothing pass: Network is down"));
 	assert_false(space_run("ip link show cordonp0 2> /dev/null"));
 	assert_true(space_run("ip link del br0"));
 	assert_int_equal(nl_probe_open(nl, fds), -ENODEV);

@@ -239,11 +239,43 @@ static void test_restarted(void **state)
 	close(fd);
 }
 
+static bool is_guarded(struct fixture *f, int fd)
+{
+	return guarded();
+}
+
+/* The guard is taken away by somebody else, alone or with everything, while the dataplane works. */
+static void test_guard_taken(void **state)
+{
+	static const char *const ways[] = {"nft delete table netdev cordon", "nft flush ruleset",
+					   "nft delete chain netdev cordon guard0"};
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+	pid_t pid = dataplane(f);
+
+	nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+	put_in_force(f, fd);
+	assert_true(guards(f, fd));
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		assert_true(guarded());
+		assert_true(space_run("%s", ways[i]));
+		nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
+		assert_true(until(is_guarded, f, fd));
+		assert_false(ping());
+		assert_true(guards(f, fd));
+	}
+	end(pid);
+	assert_true(until(is_active, f, fd));
+	assert_true(ping());
+	close(fd);
+}
+
 int main(int argc, char *argv[])
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, process_teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_closed), T(test_killed), T(test_hangs), T(test_denies), T(test_restarted),
+		T(test_closed), T(test_killed),    T(test_hangs),
+		T(test_denies), T(test_restarted), T(test_guard_taken),
 	};
 
 	if (argc != 2)

@@ -11,26 +11,39 @@
 
 #include <errno.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "space.h"
 
 static struct nl *nl;
 
-static int fresh(void **state)
+static int fresh_socket(void)
 {
 	const struct nft_box box = space_box();
 	char error[320];
 
-	space_new();
 	if (nl_open(&nl, &box, error, sizeof error)) {
 		fprintf(stderr, "# %s\n", error);
 		return -1;
 	}
 	return 0;
+}
+
+static int fresh(void **state)
+{
+	space_new();
+	return fresh_socket();
 }
 
 static int done(void **state)
@@ -225,6 +238,69 @@ static void a_refused_transaction_changes_nothing_and_is_named(void **state)
 
 /* --- swaps -------------------------------------------------------------------------------------------- */
 
+/* Instead of the C library's: what the loader sends goes through here. */
+static enum { SEND, FAIL, LOSE_ANSWERS } what_happens;
+static uint32_t transactions_before; /* that are sent as they should be */
+
+static bool is_transaction(const void *bytes)
+{
+	const struct nlmsghdr *h = bytes;
+
+	return what_happens != SEND && h->nlmsg_type == NFNL_MSG_BATCH_BEGIN;
+}
+
+ssize_t sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *to, socklen_t len)
+{
+	const bool now = is_transaction(bytes) && !transactions_before--;
+	char answer[8192];
+
+	if (now && what_happens == FAIL) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	const ssize_t sent = syscall(SYS_sendto, fd, bytes, n, flags, to, len);
+	while (now && syscall(SYS_recvfrom, fd, answer, sizeof answer, MSG_DONTWAIT, NULL, NULL) > 0)
+		;
+	return sent;
+}
+
+static int swap_with(const struct nft_program *p, const struct nft_version *v, int what, uint32_t before)
+{
+	what_happens = what;
+	transactions_before = before;
+	const int code = nl_swap(nl, p, 0, v, NULL, 0);
+	what_happens = SEND;
+	return code;
+}
+
+static bool rules_name(const char *word)
+{
+	return strstr(space_output("nft list ruleset"), word);
+}
+
+static void what_is_in_force_is_no_refusal(void **state)
+{
+	size_t size;
+	struct nft_program *p = space_program(20, &size);
+
+	swap(p, &first);
+	/* the switch cannot be sent: nothing is changed */
+	assert_int_equal(swap_with(p, &second, FAIL, 0), -ENOBUFS);
+	assert_string_equal(difference(p, &first), "");
+	/* it is sent, and what was there before stays for now */
+	assert_int_equal(swap_with(p, &second, FAIL, 1), NL_LITTER);
+	assert_non_null(strstr(nl_error(nl), "the new version is in force"));
+	assert_true(rules_name("ports_2_0_1") && rules_name("ports_1_0_1"));
+	assert_int_equal(nl_tidy(nl, p, 0, &second), 0);
+	assert_false(rules_name("_1_0_1"));
+	assert_string_equal(difference(p, &second), "");
+	/* it is sent, and nothing is heard of it */
+	assert_int_equal(swap_with(p, &first, LOSE_ANSWERS, 0), 0);
+	assert_false(rules_name("_2_0_1"));
+	assert_string_equal(difference(p, &first), "");
+	free(p);
+}
+
 static void other_tables_are_not_touched(void **state)
 {
 	size_t size;
@@ -248,6 +324,50 @@ static void seen(void *ctx, uint32_t family, const char *name, uint64_t packets,
 {
 	if (family == NFT_BRIDGE && !strcmp(name, "drop_spoof"))
 		*(uint64_t *)ctx = packets;
+}
+
+struct last_words {
+	struct nl *nl;
+	uint32_t calls;
+	uint64_t packets;
+};
+
+static void listen_to(void *ctx)
+{
+	struct last_words *l = ctx;
+
+	l->calls++;
+	assert_int_equal(nl_counters(l->nl, seen, &l->packets), 0);
+}
+
+/* Between the switch and the end of what was before: its counters can be read to the last packet. */
+static void counters_can_be_read_before_they_go(void **state)
+{
+	size_t size;
+	struct nft_program *p = space_program(5, &size), *closed;
+	const struct nft_box box = space_box();
+	char error[128];
+	struct last_words l = {.nl = nl};
+	uint64_t after = 0;
+
+	closed = nft_closed(&box, &size, error, sizeof(error));
+	assert_non_null(closed);
+	swap(p, &first);
+	assert_true(space_run(
+		"nft 'delete rule bridge cordon prerouting handle '$(nft -a list chain bridge cordon "
+		"prerouting | sed -n \"s/.*frame_1.*handle //p\")"));
+	assert_true(space_run(
+		"nft 'flush chain bridge cordon frame_1_0_1; delete counter bridge cordon drop_spoof; "
+		"add counter bridge cordon drop_spoof { packets 41 bytes 4100 }'"));
+	nl_on_clearance(nl, listen_to, &l);
+	swap(closed, &second);
+	nl_on_clearance(nl, NULL, NULL);
+	assert_int_equal(l.calls, 1);
+	assert_int_equal(l.packets, 41);
+	assert_int_equal(nl_counters(nl, seen, &after), 0);
+	assert_int_equal(after, 0);
+	free(closed);
+	free(p);
 }
 
 static void counters_outlive_swaps_and_all_else_goes(void **state)
@@ -288,22 +408,144 @@ static void a_base_chain_of_another_kind_is_made_anew(void **state)
 	free(p);
 }
 
+/* Some kernels take minutes for as many as others take in a second. */
+static uint32_t elements(void)
+{
+	return getenv("ELEMENTS") ? (uint32_t)atoi(getenv("ELEMENTS")) : 100000;
+}
+
 static void a_large_program(void **state)
 {
 	size_t size;
-	struct nft_program *p = space_ports(100000, &size);
+	struct nft_program *p = space_ports(elements(), &size);
 
 	swap(p, &first);
 	assert_string_equal(difference(p, &first), "");
 	free(p);
 }
 
+/* --- killed while it loads ----------------------------------------------------------------------------- */
+
+struct loading {
+	const struct nft_program *of[2]; /* by generation: one even, one odd */
+	struct nft_version held;
+	uint32_t whole, leftover;
+};
+
+/* One version after another until it is killed. The first byte says that it begins. */
+static void load_for_ever(const struct loading *l, int begins)
+{
+	struct nft_version v = l->held;
+
+	if (fresh_socket() || write(begins, "", 1) != 1)
+		_exit(1);
+	for (;;) {
+		v.generation++;
+		if (nl_swap(nl, l->of[v.generation % 2], 0, &v, NULL, 0))
+			_exit(1);
+	}
+}
+
+/* Seconds that one load takes here. */
+static double load_takes(struct loading *l)
+{
+	struct timespec from, to;
+
+	l->held.generation++;
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	swap(l->of[l->held.generation % 2], &l->held);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	return (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+}
+
+static void kill_after(const struct loading *l, double seconds)
+{
+	int begins[2], status;
+	char byte;
+
+	nl_close(nl);
+	assert_int_equal(pipe(begins), 0);
+	const pid_t pid = fork();
+	if (!pid)
+		load_for_ever(l, begins[1]);
+	assert_int_equal(read(begins[0], &byte, 1), 1);
+	usleep((useconds_t)(seconds * 1e6));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status)); /* it was refused nothing */
+	close(begins[0]);
+	close(begins[1]);
+	assert_int_equal(fresh_socket(), 0);
+}
+
+/* Every set and every rule of the program is there, whatever else is. */
+static void expect_whole(const struct nft_program *p, const struct nft_program *got)
+{
+	const struct nft_table *t = nft_find_table(p, 0, NFT_INET), *there = nft_find_table(got, 0, NFT_INET);
+	const struct nft_set *set = nft_find_set(p, t, "ports"), *held = nft_find_set(got, there, "ports");
+	const struct nft_element *want = nft_at(p, p->element), *have = nft_at(got, got->element);
+
+	assert_non_null(held);
+	assert_int_equal(held->element_count, set->element_count);
+	assert_memory_equal(have + held->element_first, want + set->element_first,
+			    set->element_count * sizeof *want);
+	for (uint32_t i = 0; i < t->chain_count; i++) {
+		const struct nft_chain *chain =
+			(const struct nft_chain *)nft_at(p, p->chain) + t->chain_first + i;
+		const struct nft_chain *found = nft_find_chain(got, there, nft_text(p, chain->name));
+
+		assert_non_null(found);
+		assert_int_equal(found->rule_count, chain->rule_count);
+	}
+}
+
+static void look_at_what_is_left(struct loading *l)
+{
+	const uint32_t before = l->held.generation;
+	struct nft_program *got;
+	char what[300];
+	size_t size;
+
+	if (nl_dump(nl, &got, &size, &l->held))
+		fail_msg("%s", nl_error(nl));
+	assert_true(l->held.generation >= before);
+	const struct nft_program *p = l->of[l->held.generation % 2];
+	expect_whole(p, got);
+	const bool more = nft_differ(p, 0, got, 0, what, sizeof what);
+	if (more && !strstr(what, "is too much"))
+		fail_msg("%s", what);
+	l->leftover += more;
+	l->whole += !more;
+	free(got);
+}
+
+/* Whatever the moment, one version is in force as a whole, and the next load leaves nothing of the others. */
+static void killed_while_it_loads(void **state)
+{
+	const uint32_t kills = getenv("KILLS") ? (uint32_t)atoi(getenv("KILLS")) : 10;
+	size_t size;
+	struct nft_program *p[2] = {space_ports(elements() / 5, &size), space_ports(elements() / 10, &size)};
+	struct loading l = {.of = {p[0], p[1]}, .held = {.turn = 1}};
+	const double both = load_takes(&l) + load_takes(&l);
+
+	for (uint32_t i = 0; i < kills; i++) {
+		kill_after(&l, both * i / kills);
+		look_at_what_is_left(&l);
+		load_takes(&l);
+		assert_string_equal(difference(l.of[l.held.generation % 2], &l.held), "");
+	}
+	print_message("# %u kills: %u times nothing was left over, %u times something that is not in force\n",
+		      kills, l.whole, l.leftover);
+	free(p[0]);
+	free(p[1]);
+}
+
 /* --- elements ----------------------------------------------------------------------------------------- */
 
-static struct nft_bound bound_address(uint8_t last, uint32_t identity)
+static struct nft_bound bound_address(uint32_t number, uint32_t identity)
 {
 	struct nft_bound b = {.family = NFT_INET, .set = "address4", .element.data = identity};
-	const uint8_t address[4] = {10, 0, 0, last};
+	const uint8_t address[4] = {10, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number};
 	struct nft_set_shape shape;
 
 	assert_true(nft_shape(NFT_LAYOUT_BRNF, "address4", &shape));
@@ -344,16 +586,51 @@ static void elements_come_and_go(void **state)
 	free(p);
 }
 
+/* As many as were declared, and not the kernel's own 65,535; one more is refused with all that comes with it,
+ * and what is in force stays. */
+static void a_full_set(void **state)
+{
+	enum { ROOM = 1u << 16 };
+	struct nft_bound *b = calloc(ROOM + 1, sizeof(*b));
+	struct nft_version held;
+	struct nft_program *got;
+	size_t size;
+	struct nft_program *p = space_program(5, &size);
+
+	assert_non_null(b);
+	for (uint32_t i = 0; i <= ROOM; i++)
+		b[i] = bound_address(i + 1, 100);
+	assert_int_equal(nl_swap(nl, p, 0, &first, b, ROOM), 0);
+	assert_int_equal(nl_elements(nl, &first, b, 1, NULL, 0), 0);
+	assert_int_equal(nl_elements(nl, &first, NULL, 0, &b[ROOM], 1),
+			 0); /* the twin: there is room for one */
+	assert_int_equal(nl_elements(nl, &first, NULL, 0, b, 1), -ENFILE);
+	assert_non_null(strstr(nl_error(nl), "set address4"));
+	assert_non_null(strstr(nl_error(nl), "full"));
+	assert_true(holds("10.1.0.1 : 0x00000064"));
+	assert_false(holds("10.0.0.1 "));
+	assert_int_equal(nl_swap(nl, p, 0, &second, b, ROOM + 1), -ENFILE);
+	assert_int_equal(nl_dump(nl, &got, &size, &held), 0);
+	assert_int_equal(held.generation, first.generation);
+	free(got);
+	free(p);
+	free(b);
+}
+
 /* --- what somebody else does -------------------------------------------------------------------------- */
 
-static void drift(const struct nft_program *p, const char *command, const char *wanted)
+/* `newer`: a kernel may refuse it. */
+static void drift(const struct nft_program *p, const char *command, const char *wanted, bool newer)
 {
 	const char *what;
 
 	swap(p, &first);
 	assert_false(nl_changed(nl));
-	if (!space_run("nft '%s'", command))
-		fail_msg("nft '%s'", command);
+	if (!space_run("nft '%s'", command)) {
+		if (!newer)
+			fail_msg("nft '%s'", command);
+		return;
+	}
 	struct pollfd told = {nl_changes_fd(nl), POLLIN, 0};
 	assert_int_equal(poll(&told, 1, 1000), 1);
 	assert_true(nl_changed(nl));
@@ -370,6 +647,7 @@ static void what_others_change_is_noticed_and_shown(void **state)
 {
 	static const struct {
 		const char *command, *wanted;
+		bool newer;
 	} changes[] = {
 		{"add rule inet cordon session_1_0_1 accept", "session"},
 		{"insert rule inet cordon forward accept", "forward"},
@@ -379,7 +657,7 @@ static void what_others_change_is_noticed_and_shown(void **state)
 		{"delete element inet cordon source_1_0_1 { 1 }", "source"},
 		{"add element inet cordon ports_1_0_1 { 0x7 . 17 . 1-2 : 5 }", "ports"},
 		{"delete element bridge cordon martian4_1_0_1 { 128.0.0.0 }", "martian4"},
-		{"insert rule inet cordon session_1_0_1 ct mark @opening_1_0_1 accept", "session"},
+		{"insert rule inet cordon session_1_0_1 ct mark @opening_1_0_1 accept", "session", true},
 		{"add chain inet cordon mine", "mine"},
 		{"add chain inet cordon open", "open (foreign)"},
 		{"add chain bridge cordon frame { type filter hook forward priority 1; policy drop; }",
@@ -395,7 +673,7 @@ static void what_others_change_is_noticed_and_shown(void **state)
 	struct nft_program *p = space_program(5, &size);
 
 	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++)
-		drift(p, changes[i].command, changes[i].wanted);
+		drift(p, changes[i].command, changes[i].wanted, changes[i].newer);
 	swap(p, &first);
 	assert_true(space_run("nft 'add table inet cordon2; add chain inet cordon2 x; add table ip other'"));
 	assert_false(nl_changed(nl));
@@ -435,13 +713,17 @@ int main(void)
 		TEST(every_set_of_programs_is_read_back),
 		TEST(the_closed_program_is_read_back),
 		TEST(a_refused_transaction_changes_nothing_and_is_named),
+		TEST(what_is_in_force_is_no_refusal),
 		TEST(other_tables_are_not_touched),
+		TEST(counters_can_be_read_before_they_go),
 		TEST(counters_outlive_swaps_and_all_else_goes),
 		TEST(a_base_chain_of_another_kind_is_made_anew),
 		TEST(elements_come_and_go),
+		TEST(a_full_set),
 		TEST(what_others_change_is_noticed_and_shown),
 		TEST(marks_of_other_generations_are_no_classes),
 		TEST(a_large_program),
+		TEST(killed_while_it_loads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

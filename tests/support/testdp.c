@@ -39,6 +39,7 @@ struct testdp {
 	char ring_path[96];
 	struct engine *engine;
 	struct image_header *image, *prepared; /* in force, kept aside */
+	struct image_header *shown;            /* what read-backs show instead of `image`; NULL: that */
 	size_t image_size, prepared_size;
 	uint32_t generation, prepared_generation;
 	/* of a kernel engine, which has no `engine` */
@@ -169,7 +170,9 @@ static void publish(struct testdp *t, struct dpmsg *m, int fd)
 	}
 	engine_publish(t->engine, t->prepared, m->publish.generation, snapshot_bindings(s), s->count, now(t));
 	free(t->image);
+	free(t->shown);
 	free(s);
+	t->shown = NULL;
 	t->image = t->prepared;
 	t->image_size = t->prepared_size;
 	t->generation = m->publish.generation;
@@ -222,7 +225,10 @@ static int dump(struct testdp *t, struct dpmsg *m, enum testdp_fault fault)
 	if (!bytes)
 		abort();
 	if (size > 0)
-		memcpy(bytes, m->dump.what == DP_DUMP_BINDINGS ? (void *)all : (void *)t->image, size);
+		memcpy(bytes,
+		       m->dump.what == DP_DUMP_BINDINGS ? (void *)all
+							: (void *)(t->shown ? t->shown : t->image),
+		       size);
 	if (fault == TESTDP_SPOIL && size > 0)
 		bytes[size - 1] ^= 1;
 	if (fault == TESTDP_HALF && size > 0)
@@ -334,6 +340,9 @@ static int nft_work(struct testdp *t, struct dpmsg *m, int fd)
 		t->generation = 0;
 		t->n_held = 0;
 		m->type = DP_OK;
+		return -1;
+	case DP_PROBE:
+		refuse(m, ENETDOWN, "probe: the bridge lets nothing pass");
 		return -1;
 	default:
 		refuse(m, EPROTO, "unknown type");
@@ -681,6 +690,7 @@ void testdp_stop(struct testdp *t)
 	free(t->prepared_program);
 	ring_close(&t->ring);
 	free(t->image);
+	free(t->shown);
 	free(t->prepared);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
@@ -742,6 +752,23 @@ void testdp_drift(struct testdp *t)
 	/* past the check, as a fault in memory would be; the engine only reads it as numbers that stay in
 	 * range */
 	d[t->image->decision.count - 1].flags ^= DECISION_ALLOW;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void testdp_turn(struct testdp *t, uint32_t decision)
+{
+	struct image_decision *d;
+
+	pthread_mutex_lock(&t->lock);
+	if (!t->shown) {
+		t->shown = aligned_alloc(IMAGE_ALIGN,
+					 (t->image_size + IMAGE_ALIGN - 1) / IMAGE_ALIGN * IMAGE_ALIGN);
+		if (!t->shown)
+			abort();
+		memcpy(t->shown, t->image, t->image_size);
+	}
+	d = (struct image_decision *)(uintptr_t)image_at(t->image, t->image->decision);
+	d[decision].flags ^= DECISION_ALLOW;
 	pthread_mutex_unlock(&t->lock);
 }
 

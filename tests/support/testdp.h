@@ -55,6 +55,8 @@ uint32_t testdp_generation(struct testdp *t);
 bool testdp_frame(struct testdp *t, uint32_t port, struct pkt *p);
 /* Put another image in force behind the control plane's back: the one in force with a decision turned. */
 void testdp_drift(struct testdp *t);
+/* Turn one decision of the image in force, and hide it: read-backs show what was published. */
+void testdp_turn(struct testdp *t, uint32_t decision);
 void testdp_tamper(struct testdp *t, enum testdp_tamper how);
 /* Say that somebody changed the tables. */
 void testdp_tell_drift(struct testdp *t);

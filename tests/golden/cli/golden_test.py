@@ -297,6 +297,11 @@ def every_verb_has_help():
         tap.equal((text.returncode, text.stderr), (0, ''), command['name'])
         tap.equal(cordon(command['name'], '--help').stdout, text.stdout, command['name'])
         tap.equal(max(len(row) for row in text.stdout.splitlines()) <= 80, True, command['name'])
+        tap.equal([row for row in text.stdout.splitlines() if row != row.rstrip()], [], 'blanks at the end of a line')
+        if command['built']:
+            named = [row for row in text.stdout.splitlines() if row.startswith('Formats: ')]
+            tap.equal(named, [f"Formats: {', '.join(command['formats'])};"] if command['formats'] else [], command['name'])
+            tap.equal('of the formats below' in text.stdout, bool(named), command['name'])
         if command['built']:
             tap.equal(text.stdout.startswith('  cordon ' + command['name']), True, 'examples come first')
             for option in command['options']:

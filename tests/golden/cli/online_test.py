@@ -162,12 +162,28 @@ def status_of_two_engines():
                  'NO (adopted), last proved')
 
 
+def live(engine, about, name, passed=True, skipped=False, detail='as it must'):
+    return {'class': 'live', 'engine': engine, 'about': about, 'name': name, 'passed': passed, 'skipped': skipped,
+            'detail': detail}
+
+
+HOST = 'no packet is sent to them'
+LIVE = [live('dpdk', 'decision', 'web -> db tcp/5432 over IPv4'), live('dpdk', 'state', 'handshake, tcp over IPv4, allowed'),
+        live('dpdk', 'decision', 'db -> web tcp/5432 over IPv4'), live('nft', 'fragment', 'first fragment, tcp over IPv4, allowed'),
+        live('nft', 'host', "the gateway's own addresses", None, True, HOST)]
+
+
 def verify():
-    r = cordon(envelope('verify', VERIFY), 'verify', '-o', 'table')
-    tap.equal((r.returncode, r.stderr), (0, '3 passed, 0 failed, 0 not asked\n'), 'all equal')
+    answer = envelope('verify', {**VERIFY, 'checks': [*VERIFY['checks'], *LIVE]})
+    r = cordon(answer, 'verify', '-o', 'table')
+    tap.equal((r.returncode, r.stderr), (0, '7 passed, 0 failed, 0 not asked, 1 skipped\n'), 'all equal')
     expect_text('verify.txt', r.stdout)
     tap.equal(Handler.asked[:2], ('POST', '/v1/verify'), 'asked')
-    tap.equal(json.loads(cordon(envelope('verify', VERIFY), 'verify', '-o', 'json').stdout)['data'], VERIFY, 'json')
+    wide = cordon(answer, 'verify', '-o', 'wide').stdout
+    for check in LIVE:
+        tap.contains(wide, f"live.{check['engine']}.{check['about']}")
+        tap.contains(wide, check['name'])
+    tap.equal(json.loads(cordon(answer, 'verify', '-o', 'json').stdout), answer, 'json')
 
 
 def verify_answers_no():
@@ -184,6 +200,30 @@ def verify_answers_no():
     tap.equal(suite[1].find('failure'), None, 'no failure')
 
 
+def verify_as_junit():
+    """A case for each check, under its engine's name; a packet that met the wrong fate is a failure."""
+    wrong = '<198.18.0.0 -> 198.18.0.1> "tcp/5432": passed & must be dropped'
+    checks = [*VERIFY['checks'], *LIVE, live('nft', 'decision', 'web -> db tcp/5432 over IPv4', False, detail=wrong),
+              live('nft', 'decision', 'all others', None, detail='time was up')]
+    r = cordon(envelope('verify', {**VERIFY, 'checks': checks}), 'verify', '-o', 'junit')
+    tap.equal((r.returncode, r.stderr), (1, ''), 'junit')
+    root = xml.etree.ElementTree.fromstring(r.stdout)
+    tap.equal((root.tag, [e.tag for e in root], {e.tag for e in root[0]}), ('testsuites', ['testsuite'], {'testcase'}), 'form')
+    suite = root[0]
+    tap.equal({k: suite.get(k) for k in ('tests', 'failures', 'errors', 'skipped')},
+              {'tests': '10', 'failures': '1', 'errors': '1', 'skipped': '1'}, 'counts')
+    cases = {(c.get('classname'), c.get('name')): c[0] for c in suite}
+    tap.equal(len(cases), len(suite), 'no two cases of one name')
+    for engine, about, name, result in (('dpdk', 'decision', 'db -> web tcp/5432 over IPv4', 'system-out'),
+                                        ('nft', 'fragment', 'first fragment, tcp over IPv4, allowed', 'system-out'),
+                                        ('nft', 'host', "the gateway's own addresses", 'skipped'),
+                                        ('nft', 'decision', 'web -> db tcp/5432 over IPv4', 'failure'),
+                                        ('nft', 'decision', 'all others', 'error')):
+        tap.equal(cases[f'live.{engine}.{about}', name].tag, result, name)
+    tap.equal(cases['live.nft.decision', 'web -> db tcp/5432 over IPv4'].get('message'), wrong, 'what differs')
+    tap.equal(cases['live.nft.host', "the gateway's own addresses"].get('message'), HOST, 'why not')
+
+
 def verify_cannot_ask():
     away = {'name': 'nft', 'connected': False, 'equal': None, 'text': 'nft.sock: Connection refused'}
     answer = envelope('verify', {'engines': [VERIFY['engines'][0], away], 'checks': VERIFY['checks'][:2]}, complete=False)
@@ -193,6 +233,10 @@ def verify_cannot_ask():
     tap.equal(suite[2].find('error').get('message'), 'nft.sock: Connection refused', 'why')
     tap.equal(cordon(answer, 'verify', '-o', 'csv').returncode, 2, 'no such format here')
     tap.equal(cordon(envelope('flows', FLOWS), 'flows', '-o', 'junit').returncode, 2, 'only of checks')
+    unasked = {**VERIFY, 'checks': [*VERIFY['checks'], live('nft', 'decision', 'all others', None, detail='time was up')]}
+    r = cordon(envelope('verify', unasked), 'verify')
+    tap.equal((r.returncode, r.stderr), (8, '3 passed, 0 failed, 1 not asked, 0 skipped\n'), 'not asked to the end')
+    tap.contains(r.stdout, 'live.nft.decision\tall others\tnot asked\ttime was up')
 
 
 def flows_screen():
@@ -293,9 +337,11 @@ def rollback():
 def generations():
     rows = [{'number': n, 'state': 'active' if n == 2 else 'retired', 'digest': 'ab' * 32, 'author': 'anna',
              'message': 'a rather long message that says why this was done and what it opens', 'ticket': None,
-             'prepared': '2020-01-01T00:00:00Z', 'active': '2020-01-01T00:00:00Z'} for n in (2, 1)]
+             'prepared': '2020-01-01T00:00:00Z', 'active': '2020-01-01T00:00:00Z', 'needs_dpdk': 3 if n == 2 else None}
+            for n in (2, 1)]
     r = cordon(envelope('generations', rows), 'generations', '-o', 'table')
     expect_text('generations.txt', r.stdout)
+    tap.equal(json.loads(cordon(envelope('generations', rows), 'generations', '-o', 'json').stdout)['data'], rows, 'json')
     tap.equal(max(len(line) for line in r.stdout.splitlines()) <= 80, True, '80 columns')
 
 
@@ -382,6 +428,7 @@ with Server(SOCKET, Handler) as server:
         ('status of two engines', status_of_two_engines),
         ('verify', verify),
         ('verify answers no', verify_answers_no),
+        ('verify as JUnit', verify_as_junit),
         ('verify cannot ask', verify_cannot_ask),
         ('flows', flows_screen),
         ('flows: formats', flows_formats),

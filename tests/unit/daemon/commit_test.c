@@ -294,6 +294,24 @@ static void test_engine_faults(void **state)
 	rig_check_active(r, r->result.number);
 }
 
+/* The first publish is carried out when nobody can undo it any more: there is nothing to go back to. */
+static void test_first_publish_comes_late(void **state)
+{
+	struct rig *r = *state;
+
+	testdp_fault(r->dp, DP_PUBLISH, TESTDP_CLOSE, 1);
+	testdp_fault(r->dp, DP_HELLO, TESTDP_CLOSE, 1);
+	assert_false(rig_commit(r, policy_one));
+	assert_string_equal(r->error.unchanged, "no generation is active, everything stays denied");
+	assert_int_equal(testdp_generation(r->dp), 1);
+	rig_settle(r);
+	assert_int_equal(testdp_generation(r->dp), 0);
+	rig_expect(r, 1,
+		   "SELECT count(*) FROM event WHERE kind = 'drift' AND text LIKE '%everything is denied'");
+	must_commit(r, policy_one);
+	rig_check_active(r, 2);
+}
+
 static void test_spoiled_readback_is_not_active(void **state)
 {
 	static const enum testdp_fault spoils[] = {TESTDP_SPOIL, TESTDP_HALF, TESTDP_UNSEALED};
@@ -581,6 +599,10 @@ static void test_corrupt_store(void **state)
 	r->d = (struct daemon){0};
 	if (daemon_open(&r->d, rig_config(r->dir, NULL), r->dir, NULL, error, sizeof(error)) < 0)
 		fail_msg("%s", error);
+	for (int64_t end = mono_now_ms() + 5000; !dp_connected(r->d.links[0].dp) && mono_now_ms() < end;)
+		rig_turn(r);
+	assert_true(dp_connected(r->d.links[0].dp));
+	assert_int_equal(testdp_generation(r->dp), 1); /* also under a store that knows nothing of it */
 }
 
 int main(void)
@@ -597,6 +619,7 @@ int main(void)
 		T(test_refused_texts),
 		T(test_deny_may_mean_the_gateway_by_any),
 		T(test_engine_faults),
+		T(test_first_publish_comes_late),
 		T(test_spoiled_readback_is_not_active),
 		T(test_not_connected),
 		T(test_refused_commit_spends_no_numbers),

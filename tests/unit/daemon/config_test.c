@@ -174,6 +174,10 @@ static void expect_text(void (*print)(const struct config *c, FILE *out), const 
 	config_free(c);
 }
 
+#define TIMEOUTS                                                                                             \
+	"--timeout\ntcp_syn=30\n--timeout\ntcp_established=7200\n--timeout\ntcp_closing=120\n"               \
+	"--timeout\nudp_first=30\n--timeout\nudp_answered=180\n--timeout\nicmp=10\n"
+
 /* Each port is made ready for one engine: in the bridge of the kernel, or kept from the kernel. */
 static void test_prepare_args(void **state)
 {
@@ -182,8 +186,9 @@ static void test_prepare_args(void **state)
 	static const char dpdk[] = "gateway: g\n" KERNEL_PORTS;
 
 	expect_text(config_print_bridge_args, kernel,
-		    "--bridge\ncordon0\nv0:pvid=10\nv1:pvid=5:vids=10,20\n");
-	expect_text(config_print_bridge_args, standby, "--bridge\nbr1\nv0:pvid=10\nv1:pvid=5:vids=10,20\n");
+		    "--bridge\ncordon0\n" TIMEOUTS "v0:pvid=10\nv1:pvid=5:vids=10,20\n");
+	expect_text(config_print_bridge_args, standby,
+		    "--bridge\nbr1\n" TIMEOUTS "v0:pvid=10\nv1:pvid=5:vids=10,20\n");
 	expect_text(config_print_bridge_args, dpdk, "");
 	expect_text(config_print_bridge_args, GOOD MANAGED, "");
 	expect_text(config_print_port_args, dpdk,

@@ -160,6 +160,7 @@ bool rig_commit(struct rig *r, const char *text)
 	assert_true(generation_add_file(g, "p.yaml", text, strlen(text)));
 	diags_init(&findings);
 	ok = commit_run(&r->d, g, &meta, &findings, &r->result, &r->error);
+	snprintf(r->found, sizeof(r->found), "%s", findings.n > 0 ? findings.items[0].text : "");
 	diags_free(&findings);
 	if (!ok)
 		generation_free(g);

@@ -15,6 +15,7 @@ struct rig {
 	struct daemon d;
 	struct commit_result result;
 	struct commit_error error;
+	char found[512]; /* the first finding of the last commit */
 };
 
 /* Two policies that differ by what web may ask of db: 5432 in one, 3306 in the other. */

@@ -103,6 +103,10 @@ int nl_counters(struct nl *nl, nl_counter_fn *f, void *ctx)
 	return 0;
 }
 
+void nl_on_clearance(struct nl *nl, void (*f)(void *ctx), void *ctx)
+{
+}
+
 int nl_sessions(struct nl *nl, nl_session_fn *f, void *ctx)
 {
 	if (kernel.list_error)

@@ -702,6 +702,20 @@ static void counters_below_what_they_were_began_anew(void **state)
 	assert_int_equal(dropped(REASON_ARP), 9);
 }
 
+/* As a swap does with what only the program before has: gone, and back with a later one. */
+static void a_counter_that_went_begins_anew(void **state)
+{
+	fake_count(NFT_BRIDGE, "drop_arp", 7);
+	settle();
+	memset(kernel.counter, 0, sizeof(kernel.counter));
+	kernel.n_counters = 0;
+	fake_count(NFT_BRIDGE, "drop_nd", 1);
+	settle();
+	fake_count(NFT_BRIDGE, "drop_arp", 9);
+	settle();
+	assert_int_equal(dropped(REASON_ARP), 16);
+}
+
 static void begin_session(void)
 {
 	kernel_opens(1, false);
@@ -1092,6 +1106,43 @@ static void another_identity_is_judged(void **state)
 	no_record();
 }
 
+/* The kernel decided with the identity of before, and nobody was told of the session when that changed. */
+static void a_session_opened_unseen_is_judged_when_it_is_seen(void **state)
+{
+	struct dp_binding b = binding("10.0.0.1", GUEST, 0);
+
+	kernel_opens(1, true);
+	records_binding(w.r, &b);
+	assert_int_equal(kernel.deleted, 0);
+	kernel.overrun = true;
+	settle();
+	assert_int_equal(kernel.deleted, 1);
+	next_record(RECORD_OPEN);
+	assert_int_equal(next_record(RECORD_CHANGED).rule, 2);
+	next_record(RECORD_END);
+	no_record();
+}
+
+/* The twin: its packet was on its way while the binding changed, and its event came behind. */
+static void a_session_opened_with_a_late_event_is_judged(void **state)
+{
+	struct dp_binding b = binding("10.0.0.1", GUEST, 0);
+	struct nl_session s;
+
+	kernel_opens(1, true);
+	s = *fake_session(1);
+	records_binding(w.r, &b);
+	fake_event(NL_SESSION_NEW, &s, false);
+	settle();
+	assert_int_equal(kernel.deleted, 1);
+	b.identity = WEB;
+	records_binding(w.r, &b);
+	kernel_opens(2, false); /* decided with the identity that it has */
+	settle();
+	assert_int_equal(kernel.deleted, 1);
+	assert_int_equal(kernel.marked, 0);
+}
+
 static void all_bindings_anew_is_judged_at_the_tick(void **state)
 {
 	const struct dp_binding b = binding("10.0.0.1", WEB, 0);
@@ -1196,6 +1247,43 @@ static void a_restart_goes_on_with_the_kernels_sessions(void **state)
 	settle();
 	assert_int_equal(next_record(RECORD_OPEN).sport, 1003);
 	assert_int_equal(w.n_notices, 0);
+}
+
+/* Bindings are read from the kernel at once, the program comes with the next publish: until then nothing is
+ * cut. */
+static void what_was_adopted_is_not_judged(void **state)
+{
+	shut();
+	kernel.now_ms += 1000;
+	open_records();
+	bind_hosts();
+	kernel_opens(1, false);
+	kernel.overrun = true; /* that makes a list, too */
+	kernel_opens(2, true);
+	settle();
+	no_record();
+	assert_int_equal(kernel.deleted, 0);
+	assert_int_equal(count()->decisions_lost, 2); /* by which rule nobody knows */
+	take(w.program[0]);
+	assert_int_equal(records_sweep(w.r), 0);
+	kernel_ends(1, 7, false);
+	settle();
+	assert_int_equal(next_record(RECORD_END).rule, 1);
+	no_record();
+	assert_int_equal(kernel.deleted, 0);
+}
+
+/* The twin: nothing is in force, and that was said. */
+static void what_nothing_allows_is_cut(void **state)
+{
+	begin_session();
+	w.generation = 0;
+	take(NULL);
+	bind_hosts();
+	settle();
+	assert_int_equal(next_record(RECORD_CHANGED).reason, REASON_DENY_ALL);
+	assert_int_equal(next_record(RECORD_END).end, RECORD_END_REVOKED);
+	assert_int_equal(kernel.deleted, 1);
 }
 
 /* Without time stamps the first list says nothing about age, but an event does. */
@@ -1362,6 +1450,7 @@ int main(void)
 		TEST(an_event_behind_its_list_is_not_told_twice),
 		TEST(a_failed_list_is_made_up_for),
 		TEST(counters_below_what_they_were_began_anew),
+		TEST(a_counter_that_went_begins_anew),
 		TEST(unbound_is_denied_though_unknown_is_allowed),
 		TEST(a_session_opened_while_starting_has_its_opening),
 		TEST(a_number_given_again_is_another_session),
@@ -1379,10 +1468,14 @@ int main(void)
 		TEST(a_sweep_without_a_list_is_an_error),
 		TEST(a_binding_that_goes_takes_its_sessions_along),
 		TEST(another_identity_is_judged),
+		TEST(a_session_opened_unseen_is_judged_when_it_is_seen),
+		TEST(a_session_opened_with_a_late_event_is_judged),
 		TEST(all_bindings_anew_is_judged_at_the_tick),
 		TEST(unbound_sources_are_endpoint_events),
 		TEST(arp_names_its_sender),
 		TEST(a_restart_goes_on_with_the_kernels_sessions),
+		TEST(what_was_adopted_is_not_judged),
+		TEST(what_nothing_allows_is_cut),
 		TEST(a_restart_into_another_policy_cuts),
 		TEST(a_session_of_a_forgotten_generation_is_no_change),
 		TEST(too_many_ports_are_refused),
