@@ -196,6 +196,7 @@ class Wired:
 
     patience = 1  # how much longer than on real hardware an answer may take
     hosts = {}
+    example = pathlib.Path('policies/examples/agency-core')  # its policy, as a user in the tree would name it
 
     def cordon(self, *argv, check=True, timeout=60):
         raise NotImplementedError

@@ -16,7 +16,6 @@ import textwrap
 
 from lab import HOSTS, HUGE, ROOT, Lab, LabError, wait_for
 
-POLICY = pathlib.Path('policies/examples/agency-core')  # as a user in the tree would name it
 BY = {h.name: h for h in HOSTS}
 
 
@@ -112,9 +111,10 @@ class Scenario:
             raise LabError(f'{attempt.src} -> {attempt.dst} {attempt.service}: the policy gives several answers {same}')
         return answers[0], *same.pop()
 
-    def attempt(self, attempt, family, policy=POLICY, expect=None):
+    def attempt(self, attempt, family, policy=None, expect=None):
         expect = expect or attempt.expect
         lab = self.lab
+        policy = policy or lab.example
         src, dst = (getattr(BY[n], family) for n in (attempt.src, attempt.dst))
         answer, verdict, rule = self.says(attempt, family, policy)
         before_records, _ = self.recorded(src, answer['to'], verdict)
@@ -161,7 +161,7 @@ class Scenario:
     def rollback(self):
         heading('A commit that opens something, and the rollback that closes it again')
         looser = pathlib.Path(tempfile.mkdtemp(dir=self.lab.dir)) / 'agency-open'
-        shutil.copytree(ROOT / POLICY, looser)
+        shutil.copytree(ROOT / self.lab.example, looser)
         opening = looser / 'zz-open.yaml'
         opening.write_text(
             'cordon: 1\nrules:\n  - {id: lab-open, effect: allow, from: hr-db, to: hr-web, service: https, owner: lab, '
@@ -177,7 +177,7 @@ class Scenario:
         self.attempt(db_https, 'v4', looser, 'allow')
         self.lab.cordon('rollback', '-m', 'closed again')
         print(f"     rolled back: generation {self.lab.status()['generation']['number']}")
-        self.attempt(db_https, 'v4', POLICY, 'deny')
+        self.attempt(db_https, 'v4', expect='deny')
 
     def check(self, ok, text):
         self.failures += not ok
@@ -246,7 +246,7 @@ def main():
     say = lambda text: print(f'==> {text}', file=sys.stderr, flush=True)
     lab = Lab(args.build, driver=args.driver, huge=huge, say=say, engine=args.engine)
     try:
-        lab.up(POLICY)
+        lab.up(lab.example)
         result = Scenario(lab).run()
         if args.keep:
             file = lab.keep(pages)

@@ -7,7 +7,7 @@ network namespace for each host, and the same servers and clients that scripts/l
 of it is slow, and runs wherever QEMU does. Everything is in one directory; close() ends the machines.
 
     with VmLab(image) as lab:
-        lab.up(POLICY)
+        lab.up()
         lab.run('staff', ['curl', ...])
 """
 
@@ -418,6 +418,7 @@ class VmLab(Wired):
         self.gateway = Appliance(self.work / 'gateway', image, self.net.wires(), mortal=mortal, **machine)
         self.capturing = {}
         self.places = {}
+        self.example = self.managed(super().example)
 
     def __enter__(self):
         return self
@@ -426,12 +427,25 @@ class VmLab(Wired):
         self.close()
         return False
 
-    def up(self, policy, drive=None):
+    def managed(self, policy):
+        """A policy that also says who manages the gateway: the whole management network."""
+        place = self.work / policy.name
+        if not place.exists():
+            shutil.copytree(ROOT / policy, place)
+            identities = place / 'identities.yaml'
+            identities.write_text(identities.read_text().replace('  role:  [', '  role:  [admin, '))
+            (place / 'admins.yaml').write_text(
+                f'cordon: 1\nclassify:\n  - {{id: c-admin, when: {{prefix: {MANAGEMENT_NET}}}, set: {{role: admin}}}}\ngroups:\n  admins: {{role: admin}}\n'
+                'rules:\n  - {id: admin-ssh, effect: allow, from: admins, to: $gateway, service: ssh, owner: netsec, review_by: 2099-12-31, '
+                'why: "the gateway is managed"}\n')
+        return place
+
+    def up(self, policy=None, drive=None):
         """From nothing to a gateway that enforces, without a human. Gives the seconds from power-on."""
         if not self.net.guests:
             self.net.up()
         self.say('first boot of the gateway')
-        self.gateway.attach_drive(drive or {'setup.conf': self.setup(), 'policy': ROOT / policy})
+        self.gateway.attach_drive(drive or {'setup.conf': self.setup(), 'policy': policy or self.example})
         self.gateway.power_on()
         self.gateway.await_ssh()
         took = self.gateway.await_state('enforcing')
@@ -442,8 +456,8 @@ class VmLab(Wired):
         """The set-up file of this lab; changes: other values, None for a setting left out."""
         ports = [f'{h.port} {self.gateway.slot(n)} ' + ('trunk ' if 'trunk' in h.role else 'access ') +
                  re.search(r'vlans?: *\[?([\d, ]+)', h.role)[1].replace(' ', '') + f' {h.side}' for n, h in enumerate(self.hosts.values())]
-        settings = {'gateway': 'gw1', 'engine': self.engine, 'port': ports, 'protected': '10.20.0.0/16 fd00:20::/48',
-                    'management': f'0000:00:02.0 {MANAGEMENT}/24 10.0.2.2', 'allow_from': MANAGEMENT_NET, 'key': self.gateway.public_key}
+        settings = {'gateway': 'gw1', 'engine': self.engine, 'port': ports, 'protected': f'10.20.0.0/16 fd00:20::/48 {MANAGEMENT_NET}',
+                    'management': f'0000:00:02.0 {MANAGEMENT}/24 10.0.2.2', 'allow_from': 'admins', 'key': self.gateway.public_key}
         settings |= changes
         return ''.join(f'{name.replace("_", "-")} = {v}\n' for name, value in settings.items() if value is not None
                        for v in (value if isinstance(value, list) else [value]))

@@ -44,7 +44,7 @@ def up(args):
         raise lab.LabError(f'a lab is kept already ({STATE}); scripts/vm-lab down ends it')
     made = vmlab.VmLab(args.image, engine=args.engine, say=clock, mortal=False)
     try:
-        made.up(vmscenarios.POLICY)
+        made.up()
         made.learn_hosts()
     except BaseException:
         made.close()

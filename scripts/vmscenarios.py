@@ -15,8 +15,8 @@ import traceback
 from typing import Callable, NamedTuple
 
 import guest
-from lab import ROOT, LabError, wait_for
-from scenario import ATTEMPTS, POLICY, Scenario
+from lab import LabError, wait_for
+from scenario import ATTEMPTS, Scenario
 from vmlab import IMAGE, PATIENCE, Appliance, Hosts, VmLab
 
 NICE_BOOT = 30  # seconds from power-on to enforcing that the appliance is meant for
@@ -139,7 +139,7 @@ def attempt(src, dst, what):
 USUAL = [('staff', 'web', 'https'), ('staff', 'db', 'pg')]  # one that is allowed, one that is not
 
 
-def enforces(lab, policy=POLICY, expect=None, families=('v4', 'v6')):
+def enforces(lab, policy=None, expect=None, families=('v4', 'v6')):
     """Allowed traffic works, denied traffic does not arrive, and both have their record."""
     lab.start_captures()
     scenario = Scenario(lab)
@@ -169,7 +169,7 @@ def open_db(lab):
     """The example policy with one more permission, hr-db -> hr-web https, and without the test that forbids it."""
     place = lab.work / 'policy-open'
     if not place.exists():
-        shutil.copytree(ROOT / POLICY, place)
+        shutil.copytree(lab.example, place)
         (place / 'zz-open.yaml').write_text('cordon: 1\nrules:\n  - {id: lab-open, effect: allow, from: hr-db, to: hr-web, service: https, '
                                             'owner: lab, review_by: 2099-12-31, why: "two policies that differ"}\n')
         tests = place / 'tests.yaml'
@@ -182,7 +182,7 @@ def open_db(lab):
 def first_boot(run, engine='dpdk'):
     """From power-on to a gateway that enforces; nobody touches anything."""
     with run.lab(engine=engine) as lab:
-        took = lab.up(POLICY)
+        took = lab.up()
         run.figures['power-on to enforcing, first boot'] = f'{took:.0f} s'
         status = lab.status()
         must(status['generation']['number'] == 1, 'generation 1 is in force')
@@ -194,7 +194,7 @@ def first_boot(run, engine='dpdk'):
 
 def matrix(run, engine='dpdk'):
     with run.lab(engine=engine) as lab:
-        lab.up(POLICY)
+        lab.up()
         lab.learn_hosts()
         if Scenario(lab).run() != 0:
             raise Unexpected('not all attempts came out as the policy says')
@@ -203,7 +203,7 @@ def matrix(run, engine='dpdk'):
 def reboot(run):
     """A client sends what is allowed and what is not, all the time; the gateway restarts by its console in between."""
     with run.lab() as lab:
-        lab.up(POLICY)
+        lab.up()
         lab.learn_hosts()
         enforces(lab)
         lab.cordon('commit', lab.policy(open_db(lab)), '-m', 'the second')
@@ -231,8 +231,8 @@ def power_cut(run):
     """The plug is pulled while a commit runs, at random moments; what comes back is the one generation or the other."""
     count = run.count or 3
     with run.lab() as lab:
-        lab.up(POLICY)
-        policies = [ROOT / POLICY, open_db(lab)]
+        lab.up()
+        policies = [lab.example, open_db(lab)]
         generation, current = 1, 0
         began = time.monotonic()
         lab.cordon('commit', lab.policy(policies[1]), '-m', 'how long it takes')
@@ -267,7 +267,7 @@ def bad_policy(run):
     """An error in the policy on the config drive."""
     with run.lab() as lab:
         broken = lab.work / 'broken'
-        shutil.copytree(ROOT / POLICY, broken)
+        shutil.copytree(lab.example, broken)
         rules = broken / 'rules.yaml'
         rules.write_text(rules.read_text().replace('from: staff, to: hr-web', 'from: stuff, to: hr-web'))
         if not lab.net.guests:
@@ -282,7 +282,7 @@ def bad_policy(run):
         must('the policy of the config drive is not in force' in status, '`status` says that the policy is not in force')
         must('stuff' in status, '`status` says why')
         closed(lab)
-        lab.cordon('commit', lab.policy(POLICY), '-m', 'corrected')
+        lab.cordon('commit', lab.policy(lab.example), '-m', 'corrected')
         lab.gateway.await_state('enforcing')
         lab.learn_hosts()
         enforces(lab)
