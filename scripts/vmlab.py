@@ -72,13 +72,21 @@ def free_port():
         return s.getsockname()[1]
 
 
+def setup_text(settings):
+    """A set-up file; a list is a line for each, None is left out."""
+    return ''.join(f'{name.replace("_", "-")} = {v}\n' for name, value in settings.items() if value is not None
+                   for v in (value if isinstance(value, list) else [value]))
+
+
 class Appliance:
     """The gateway's machine: a disk, a config drive, ports, a management network, a console.
 
     ports: UNIX sockets that the ports are wired to, None for a port without a cable. disk: its size in MiB. options: more words for QEMU.
+    removable: number of the port that can be taken out while the machine runs.
     """
 
-    def __init__(self, work, image, ports, disk=DISK, memory=2048, options=(), mortal=True):
+    def __init__(self, work, image, ports, disk=DISK, memory=2048, options=(), mortal=True, removable=None):
+        self.removable = removable
         self.work, self.image, self.ports = pathlib.Path(work), pathlib.Path(image), ports
         self.memory, self.options, self.mortal = memory, list(options), mortal
         self.disk = self.work / 'disk'
@@ -102,7 +110,7 @@ class Appliance:
 
     def slot(self, number):
         """The PCI address of a port in the guest."""
-        return f'0000:00:{SLOT + number:02x}.0'
+        return '0000:01:00.0' if number == self.removable else f'0000:00:{SLOT + number:02x}.0'
 
     # --- what is attached ----------------------------------------------------------------------------------------------
 
@@ -162,7 +170,11 @@ class Appliance:
     def port_words(self, number, wire):
         wired = ['-netdev', f'stream,id=n{number},server=off,addr.type=unix,addr.path={wire}'] if wire else []
         peer = f'netdev=n{number},' if wire else ''
-        return wired + ['-device', f'virtio-net-pci,id=port{number},{peer}addr={SLOT + number:x},mac=52:54:00:0b:00:{number:02x},'
+        place = f'addr={SLOT + number:x}'
+        if number == self.removable:
+            wired += ['-device', f'pcie-root-port,id=socket,chassis=1,{place}']
+            place = 'bus=socket'
+        return wired + ['-device', f'virtio-net-pci,id=port{number},{peer}{place},mac=52:54:00:0b:00:{number:02x},'
                         'disable-legacy=on,iommu_platform=on,ats=on,romfile=']
 
     def try_qmp(self):
@@ -458,9 +470,7 @@ class VmLab(Wired):
                  re.search(r'vlans?: *\[?([\d, ]+)', h.role)[1].replace(' ', '') + f' {h.side}' for n, h in enumerate(self.hosts.values())]
         settings = {'gateway': 'gw1', 'engine': self.engine, 'port': ports, 'protected': f'10.20.0.0/16 fd00:20::/48 {MANAGEMENT_NET}',
                     'management': f'0000:00:02.0 {MANAGEMENT}/24 10.0.2.2', 'allow_from': 'admins', 'key': self.gateway.public_key}
-        settings |= changes
-        return ''.join(f'{name.replace("_", "-")} = {v}\n' for name, value in settings.items() if value is not None
-                       for v in (value if isinstance(value, list) else [value]))
+        return setup_text(settings | changes)
 
     def close(self):
         self.gateway.power_cut()

@@ -3,6 +3,7 @@
 its record, after whatever else it does to the machine."""
 
 import contextlib
+import functools
 import io
 import pathlib
 import random
@@ -14,12 +15,9 @@ import time
 import traceback
 from typing import Callable, NamedTuple
 
-import guest
 from lab import LabError, wait_for
 from scenario import ATTEMPTS, Scenario
-from vmlab import IMAGE, PATIENCE, Appliance, Hosts, VmLab
-
-NICE_BOOT = 30  # seconds from power-on to enforcing that the appliance is meant for
+from vmlab import IMAGE, MANAGEMENT, MANAGEMENT_NET, Appliance, Hosts, VmLab, setup_text
 
 
 class Run:
@@ -35,6 +33,7 @@ class Run:
         self.work.mkdir(exist_ok=True)
         self.work.chmod(0o711)  # a user without rights makes the database inside
         self.hosts = None
+        self.failed = False
         self.figures = {}
         self.where = self.work
 
@@ -44,13 +43,9 @@ class Run:
     def __exit__(self, *exc):
         if self.hosts:
             self.hosts.close()
+        if not self.failed:
+            shutil.rmtree(self.work, ignore_errors=True)
         return False
-
-    def forget(self):
-        """Nothing failed: nothing is worth keeping."""
-        if self.hosts:
-            self.hosts.close()
-        shutil.rmtree(self.work, ignore_errors=True)
 
     def shared_hosts(self):
         if not self.hosts:
@@ -97,6 +92,7 @@ class Run:
                 SCENARIOS[name].go(self)
         except Exception:
             error = traceback.format_exc()
+            self.failed = True
             (self.where / 'log').write_text(out.getvalue() + error)
             self.say(f'{name}: FAILED after {time.monotonic() - began:.0f} s: {error.strip().splitlines()[-1]}')
             self.say(f'{name}: logs, console and captures are in {self.where}')
@@ -288,6 +284,164 @@ def bad_policy(run):
         enforces(lab)
 
 
+def states(lab):
+    return {p['name']: p['state'] for p in lab.status()['ports']}
+
+
+def links(run):
+    """A cable is pulled and put back."""
+    with run.lab() as lab:
+        lab.up()
+        lab.learn_hosts()
+        enforces(lab)
+        web = list(lab.hosts).index('web')
+        lab.gateway.qmp('set_link', name=f'port{web}', up=False)
+        https = attempt('staff', 'web', 'https')
+        done = lab.run('staff', https.command(lab, lab.hosts['web'].v4))
+        must(done.returncode != 0, 'nobody reaches a host whose cable is pulled')
+        scenario = Scenario(lab)
+        scenario.attempt(attempt('staff', 'dns', 'dns'), 'v4')
+        scenario.attempt(attempt('staff', 'db', 'pg'), 'v4')
+        must(not scenario.failures, 'the other ports go on')
+        lab.gateway.qmp('set_link', name=f'port{web}', up=True)
+        enforces(lab)
+
+
+def unplug(run):
+    """The NIC of a port is taken out of the running machine."""
+    with run.lab(removable=4) as lab:
+        lab.up()
+        lab.learn_hosts()
+        enforces(lab)
+        lab.gateway.qmp('device_del', id='port4')
+        time.sleep(15)
+        enforces(lab)
+        lab.laws()
+        print(lab.cordon('status', check=False).stdout)
+
+
+def wrong_clock(run):
+    """The machine's clock was never set, or runs ahead by years."""
+    for base in ('2001-01-01T00:00:00', '2038-01-18T00:00:00'):
+        with run.lab(options=['-rtc', f'base={base}']) as lab:
+            lab.up()
+            lab.learn_hosts()
+            enforces(lab, families=('v4',))
+            lab.laws()
+            status = lab.cordon('status').stdout
+            print(status)
+            must('clock' in status, f'started in {base[:4]}, `status` speaks of the clock')
+
+
+FILLER = 'filler'
+
+
+def debugfs(gateway, command):
+    done = subprocess.run(['debugfs', '-w', '-R', command, f'{gateway.disk}?offset={gateway.partition("cordon-data")[0]}'],
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        raise LabError(f'debugfs: {done.stderr.strip()}')
+
+
+def full(run):
+    """The data partition has no room left."""
+    with run.lab() as lab:
+        lab.up()
+        lab.learn_hosts()
+        enforces(lab)
+        lab.gateway.ssh('sync')
+        lab.gateway.power_cut()
+        filler = lab.work / FILLER
+        with open(filler, 'wb') as file:
+            for _ in range(lab.gateway.partition('cordon-data')[1] >> 20):
+                file.write(b'x' * (1 << 20))
+        offset, _ = lab.gateway.partition('cordon-data')
+        subprocess.run(['e2fsck', '-fy', f'{lab.gateway.disk}?offset={offset}'], capture_output=True)
+        with contextlib.suppress(LabError):  # it ends when there is no room, which is what is wanted
+            debugfs(lab.gateway, f'write {filler} {FILLER}')
+        filler.unlink()
+        subprocess.run(['e2fsck', '-fy', f'{lab.gateway.disk}?offset={offset}'], capture_output=True)
+        lab.gateway.power_on()
+        lab.gateway.await_ssh()
+        lab.gateway.await_state('enforcing')
+        must(lab.status()['generation']['number'] == 1, 'generation 1 is in force')
+        print(lab.cordon('status').stdout)
+        lab.learn_hosts()
+        traffic(lab)
+        refused = lab.cordon('commit', lab.policy(open_db(lab)), '-m', 'no room', check=False)
+        print(refused.stdout + refused.stderr)
+        must(refused.returncode != 0 and lab.status()['generation']['number'] == 1, 'a commit is refused, generation 1 stays')
+        lab.gateway.power_cut()
+        debugfs(lab.gateway, f'rm {FILLER}')
+        subprocess.run(['e2fsck', '-fy', f'{lab.gateway.disk}?offset={offset}'], capture_output=True)
+        lab.gateway.power_on()
+        lab.gateway.await_ssh()
+        lab.gateway.await_state('enforcing')
+        lab.learn_hosts()
+        enforces(lab)
+
+
+def traffic(lab):
+    """As enforces(), where no record can be expected."""
+    lab.start_captures()
+    for words in USUAL:
+        a = attempt(*words)
+        before = lab.captured(a.dst, f'src host {lab.hosts[a.src].v4}')
+        done = lab.run(a.src, a.command(lab, lab.hosts[a.dst].v4))
+        came = lab.captured(a.dst, f'src host {lab.hosts[a.src].v4}') - before
+        allowed = a.expect == 'allow'
+        must((done.returncode == 0) == allowed and (came > 0) == allowed, f'{a.src} -> {a.dst} {a.service}: {a.expect}, {came} packets arrived')
+
+
+# --- bad input ---------------------------------------------------------------------------------------------------------------
+
+def two_ports(machine, **changes):
+    settings = {'gateway': 'gw1', 'port': [f'lan{n + 1} {machine.slot(n)} access 20 inside' for n in range(2)], 'protected': f'10.20.0.0/16 {MANAGEMENT_NET}',
+                'management': f'0000:00:02.0 {MANAGEMENT}/24 10.0.2.2', 'allow_from': 'admins', 'key': machine.public_key}
+    return setup_text(settings | changes)
+
+
+BAD_DRIVES = {
+    'one port only': (lambda m: two_ports(m, port=f'lan1 {m.slot(0)} access 20 inside'), 'a gateway needs two ports or more, and here is one'),
+    'no key': (lambda m: two_ports(m, key=None), '`key` is missing'),
+    'an unknown NIC': (lambda m: two_ports(m, port=[f'lan1 {m.slot(0)} access 20 inside', 'lan2 0000:00:1d.0 access 20 inside']),
+                       'this machine has no device 0000:00:1d.0'),
+}
+
+
+def bad_input(run):
+    for what, (setup, says) in BAD_DRIVES.items():
+        with run.machine() as machine:
+            machine.attach_drive({'setup.conf': setup(machine)})
+            machine.power_on()
+            machine.shows(says)
+            must(True, f'{what}: the console says `{says}`')
+    with run.machine(disk=200) as machine:
+        machine.attach_drive({'setup.conf': two_ports(machine)})
+        machine.power_on()
+        machine.shows('disk too small')
+        must(True, 'a disk too small: the console says how large it has to be')
+    with run.machine() as machine:
+        machine.attach_drive({'setup.conf': two_ports(machine)})
+        machine.power_on()
+        machine.await_ssh()
+        machine.power_cut()
+        offset, length = machine.partition('cordon-data')
+        with open(machine.disk, 'r+b') as disk:
+            for at in range(0, length, 1 << 20):
+                disk.seek(offset + at)
+                disk.write(bytes(256 << 10))
+        machine.power_on()
+        machine.shows('--make` begins anew')
+        must(not machine.answers_ssh(), 'a data partition that is gone: the console says what to do, nothing else answers')
+        machine.type('m')
+        machine.type('yes')
+        machine.shows('the data partition is new and empty')
+        machine.restart()
+        machine.await_ssh()
+        must('DENY ALL' in machine.cordon('status', check=False).stdout, 'made anew and set up again from the drive')
+
+
 class Entry(NamedTuple):
     go: Callable
     title: str
@@ -298,5 +452,11 @@ SCENARIOS = {
     'matrix': Entry(matrix, 'who may reach whom, between machines, IPv4 and IPv6, a trunk'),
     'bad-policy': Entry(bad_policy, 'a policy with an error on the config drive: closed, and says why'),
     'reboot': Entry(reboot, 'restart under traffic: the last policy comes back, nothing passes before'),
+    'matrix-nft': Entry(functools.partial(matrix, engine='nft'), 'the same who may reach whom, the kernel enforces'),
+    'links': Entry(links, 'a cable is pulled and put back'),
+    'unplug': Entry(unplug, 'the NIC of a port is taken out'),
+    'clock': Entry(wrong_clock, 'the clock is wrong at boot: 2001, 2038'),
+    'full': Entry(full, 'the data partition is full'),
+    'bad-input': Entry(bad_input, 'drives with mistakes, a disk too small, a broken data partition: says so, stays closed'),
     'power-cut': Entry(power_cut, 'the plug pulled during a commit: generation n or n+1 (3 times, or --count N)'),
 }
