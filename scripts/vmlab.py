@@ -291,7 +291,7 @@ class Appliance:
 
     def await_state(self, state, seconds=120):
         """Waits in the guest, which has no time for a log-in each second. Gives the seconds since power-on."""
-        line = f'for n in $(seq {seconds}); do cordon status -o json 2>/dev/null | tr -d " \\n" | grep -q \'"state":"{state}"\' && exit 0; sleep 0.5; done; cordon status; exit 1'
+        line = f'for n in $(seq {seconds}); do cordon status -o plain 2>/dev/null | head -n 1 | grep -q "  {state}" && exit 0; sleep 0.5; done; cordon status; exit 1'
         done = self.ssh(line, timeout=4 * seconds)
         if done.returncode != 0:
             raise LabError(f'the gateway is not {state}: {(done.stdout or done.stderr).strip()[:600]}')
@@ -512,7 +512,7 @@ class VmLab(Wired):
 
     def captured(self, host, what):
         # exits with 1 for a last frame that is still being written
-        return int(self.net.run(host, ['sh', '-c', f'tcpdump -nr /run/{host}.pcap {shlex.quote(what)} 2>/dev/null | wc -l']).stdout)
+        return int(self.net.run(host, ['sh', '-c', f'tcpdump -Z root -nr /run/{host}.pcap {shlex.quote(what)} 2>/dev/null | wc -l']).stdout)
 
     def fetch_captures(self, to):
         """For a person who looks into a failure."""

@@ -284,10 +284,6 @@ def bad_policy(run):
         enforces(lab)
 
 
-def states(lab):
-    return {p['name']: p['state'] for p in lab.status()['ports']}
-
-
 def links(run):
     """A cable is pulled and put back."""
     with run.lab() as lab:
