@@ -9,17 +9,27 @@ lines lead out: the console, what the command prints, and how it goes (that it b
     exit, output = guest.run('ip link add b type bridge && nft -f /rules', files={'/rules': rules})
 
 A guest that panics, ends without an answer or takes too long is a GuestError; its console log stays and is named.
+
+A Guest stays, for many commands, also at the same time: a fourth line takes them and gives their answers.
+
+    with guest.Guest(work, guest.make(work / 'initramfs', guest.AGENT, programs=['curl'])) as g:
+        exit, output = g.run(['curl', '-V'])
 """
 
 import argparse
+import base64
+import itertools
 import os
 import pathlib
 import re
+import shlex
 import shutil
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from typing import NamedTuple
 
@@ -63,6 +73,24 @@ number=$?
 stty -F /dev/ttyS1 raw -echo
 echo "exit $number" >/dev/ttyS2
 poweroff -f
+'''
+
+# The command of a guest that stays. A line `ID COMMAND` is answered by `ID EXIT OUTPUT`, both texts in base64; each command runs
+# beside the others. The guest ends with its machine.
+AGENT = '''
+mkdir -p /run/agent /run/log
+stty -F /dev/ttyS3 raw -echo
+answer() { flock 9; printf '%s %s ' "$1" "$2" >/dev/ttyS3; base64 -w 0 <"$3" >/dev/ttyS3; echo >/dev/ttyS3; }
+exec 9>/run/agent/lock 3</dev/ttyS3
+echo ready >/dev/ttyS3
+while read -r id command; do
+	(
+		echo "$command" | base64 -d >"/run/agent/$id.sh"
+		sh "/run/agent/$id.sh" </dev/null >"/run/agent/$id" 2>&1 3<&- 9>&-
+		answer "$id" $? "/run/agent/$id"
+		rm -f "/run/agent/$id" "/run/agent/$id.sh"
+	) &
+done <&3
 '''
 
 
@@ -243,15 +271,21 @@ def kernel_directory():
     return pathlib.Path(done.stdout.strip())
 
 
-def machine(work, kernel, memory, cpus, options):
-    serial = [word for name in ('console', 'output', 'status')
-              for word in ('-chardev', f'file,id={name},path={work}/{name}', '-serial', f'chardev:{name}')]
-    # the machine never outlives its runner
-    argv = ['setpriv', '--pdeathsig', 'KILL', QEMU, '-accel', 'tcg', '-machine', 'q35', '-cpu', CPU, '-m', str(memory), '-smp', str(cpus), '-nodefaults',
-            '-no-user-config', '-display', 'none', '-no-reboot', *serial, '-kernel', kernel / 'vmlinuz', '-initrd',
-            work / 'initramfs', '-append', 'console=ttyS0 quiet panic=-1 oops=panic tsc=unstable net.ifnames=0', *options]
-    with open(work / 'qemu.log', 'w', encoding='utf-8') as log:
-        return subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd='/')
+def serial(name, backend):
+    return ['-chardev', f'{backend},id={name}', '-serial', f'chardev:{name}']
+
+
+def launch(argv, log, mortal=True):
+    """A machine that, unless it is meant to stay, never outlives its runner."""
+    argv = [*(['setpriv', '--pdeathsig', 'KILL'] if mortal else []), QEMU, '-accel', 'tcg', '-nodefaults', '-no-user-config', '-display', 'none', *argv]
+    with open(log, 'a', encoding='utf-8') as out:
+        return subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd='/', start_new_session=not mortal)
+
+
+def machine(work, image, kernel, memory, cpus, options, mortal=True):
+    lines = [word for name in ('console', 'output', 'status') for word in serial(name, f'file,path={work}/{name}')]
+    return launch(['-machine', 'q35', '-cpu', CPU, '-m', memory, '-smp', cpus, '-no-reboot', *lines, '-kernel', kernel / 'vmlinuz', '-initrd',
+                   image, '-append', 'console=ttyS0 quiet panic=-1 oops=panic tsc=unstable net.ifnames=0', *options], work / 'qemu.log', mortal)
 
 
 def wait(process, status, timeout):
@@ -269,7 +303,7 @@ def wait(process, status, timeout):
 
 
 def boot(work, kernel, timeout, memory, cpus, options):
-    process = machine(work, kernel, memory, cpus, options)
+    process = machine(work, work / 'initramfs', kernel, memory, cpus, options)
     try:
         return wait(process, work / 'status', timeout)
     finally:
@@ -309,6 +343,105 @@ def run(command, files=None, timeout=30, memory=512, cpus=1, programs=(), module
             return Answer(int(status[1]), output)
         what = 'the guest panicked' if 'Kernel panic' in read(work / 'console') else late or 'the guest ended without an answer'
         raise GuestError(what, keep_console(work), output, late=what == late)
+
+
+def make(image, script, files=None, programs=(), modules=()):
+    """An initramfs as a file, for guests that share it."""
+    with open(image, 'wb') as out:
+        initramfs(out, kernel_directory(), script, files or {}, [*PROGRAMS, *programs], [*MODULES, *modules])
+    return image
+
+
+class Guest:
+    """A guest that stays until close(). `image` runs AGENT. `work`: a directory of its own, which holds its console log.
+
+    mortal: it ends with this process. Else, and if it runs already, another process can talk to it: Guest(work).
+    """
+
+    def __init__(self, work, image=None, memory=512, cpus=1, options=(), mortal=True):
+        self.work = pathlib.Path(work)
+        self.numbers = itertools.count(1)
+        self.waiting = {}
+        self.process = None
+        path = self.work / 'agent'
+        if image:
+            self.work.mkdir(exist_ok=True)
+            self.process = machine(self.work, image, kernel_directory(), memory, cpus,
+                                   [*serial('agent', f'socket,path={path},server=on,wait=off'), *options], mortal)
+        try:
+            self.line = self.connect(path)
+            if image:
+                self.await_agent()
+        except BaseException:
+            self.close()
+            raise
+        self.line.settimeout(None)
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+        return False
+
+    def connect(self, path):
+        line = socket.socket(socket.AF_UNIX)
+        deadline = time.monotonic() + BOOT
+        while line.connect_ex(str(path)) != 0:
+            self.check_alive()
+            if time.monotonic() > deadline:
+                raise GuestError('the guest has no line', self.work / 'console')
+            time.sleep(0.05)
+        return line
+
+    def check_alive(self):
+        if self.process and self.process.poll() is not None:
+            raise GuestError(f'the guest ended: {read(self.work / "qemu.log").strip()}', self.work / 'console')
+
+    def await_agent(self):
+        """The first line of the agent; what it says before that is a serial line coming up."""
+        said, deadline = b'', time.monotonic() + BOOT
+        self.line.settimeout(1)
+        while b'ready' not in said or not said.endswith(b'\n'):
+            self.check_alive()
+            if time.monotonic() > deadline:
+                raise GuestError(f'the guest did not start within {BOOT} s', self.work / 'console')
+            try:
+                said += self.line.recv(100)
+            except socket.timeout:
+                continue
+
+    def listen(self):
+        with self.line.makefile('rb') as answers:
+            for answer in answers:
+                words = answer.split()
+                waiting = self.waiting.pop(words[0].decode(), None) if len(words) in (2, 3) else None
+                if waiting:
+                    waiting['answer'] = Answer(int(words[1]), base64.b64decode(words[2] if len(words) > 2 else b'').decode(errors='replace'))
+                    waiting['event'].set()
+
+    def run(self, command, timeout=30):
+        """(exit, output and errors) of words or of a text for sh; subprocess.TimeoutExpired if it takes longer."""
+        script = command if isinstance(command, str) else 'exec ' + shlex.join(str(w) for w in command)
+        # another process that talks to the same guest takes other names
+        number, waiting = f'{os.getpid()}-{next(self.numbers)}', {'event': threading.Event()}
+        self.waiting[number] = waiting
+        self.line.sendall(f'{number} {base64.b64encode(script.encode()).decode()}\n'.encode())
+        if not waiting['event'].wait(timeout):
+            self.waiting.pop(number, None)
+            self.check_alive()
+            raise subprocess.TimeoutExpired(script, timeout)
+        return waiting['answer']
+
+    def spawn(self, name, command):
+        """Start what goes on by itself; its output is /run/log/NAME in the guest. Gives its process number there."""
+        return int(self.run(f'setsid {shlex.join(str(w) for w in command)} >/run/log/{name} 2>&1 3<&- & echo $!').output)
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
 
 def shared(text):

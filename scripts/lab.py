@@ -139,7 +139,116 @@ class Users:
             shutil.rmtree(self.DIR)
 
 
-class Lab:
+# --- servers of the hosts, wherever these are: in namespaces here, or in guests --------------------------------------------
+
+def web_files(home, at=None):
+    """Certificate, page and config of the web server in `home`; `at`: where the server finds them."""
+    at = at or home
+    home.mkdir(parents=True)
+    call(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days',
+          '2', '-subj', '/CN=hr.agency.example', '-addext', 'subjectAltName=DNS:hr.agency.example',
+          '-keyout', home / 'key.pem', '-out', home / 'cert.pem'])
+    (home / 'index.html').write_text('hr portal\n')
+    (home / 'nginx.conf').write_text(
+        f'daemon off; user nobody nogroup; pid {at}/pid; error_log {at}/error.log; worker_processes 1;\n'
+        'events {}\n'
+        f'http {{ access_log off; client_body_temp_path {at}/b; proxy_temp_path {at}/p;'
+        f' fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; scgi_temp_path {at}/s;\n'
+        ' server { listen 443 ssl; listen [::]:443 ssl; listen 80; listen [::]:80; server_name hr.agency.example;\n'
+        f'  ssl_certificate {at}/cert.pem; ssl_certificate_key {at}/key.pem; root {at}; }} }}\n')
+
+
+def nginx(at):
+    return ['nginx', '-c', f'{at}/nginx.conf']
+
+
+def postgres_programs():
+    return sorted(pathlib.Path('/usr/lib/postgresql').glob('*/bin'))[-1]
+
+
+def database(home, *more):
+    """A new database in home/data, of the user postgres."""
+    home.mkdir(parents=True)
+    shutil.chown(home, 'postgres', 'postgres')
+    call([*under('postgres', 'postgres'), postgres_programs() / 'initdb', '-D', home / 'data', '-A', 'trust', '--no-sync', '-E', 'UTF8',
+          '--locale=C', *more], cwd='/')
+    with open(home / 'data/pg_hba.conf', 'a', encoding='ascii') as hba:
+        hba.write('host all all 0.0.0.0/0 trust\nhost all all ::/0 trust\n')
+
+
+def postgres(at, user, group):
+    return [*under(user, group), postgres_programs() / 'postgres', '-D', f'{at}/data', '-c', 'listen_addresses=*', '-c',
+            f'unix_socket_directories={at}', '-c', 'fsync=off', '-c', 'max_connections=20', '-c', 'shared_buffers=16MB']
+
+
+def dnsmasq(web):
+    return ['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--no-resolv', '--no-hosts', '--pid-file=', '--user=nobody',
+            '--bind-interfaces', '--interface=eth0', '--except-interface=lo', f'--address=/hr.agency.example/{web.v4}',
+            f'--address=/hr.agency.example/{web.v6}']
+
+
+def under(user, group):
+    return ['setpriv', f'--reuid={user}', f'--regid={group}', '--clear-groups']
+
+
+class Wired:
+    """Hosts around a gateway, as a scenario sees them; what they are made of is told by run() and cordon()."""
+
+    patience = 1  # how much longer than on real hardware an answer may take
+    hosts = {}
+    example = pathlib.Path('policies/examples/agency-core')  # its policy, as a user in the tree would name it
+
+    def cordon(self, *argv, check=True, timeout=60):
+        raise NotImplementedError
+
+    def run(self, host, argv, timeout=20):
+        """Run a command on a host."""
+        raise NotImplementedError
+
+    def policy(self, path):
+        """A policy of this tree as a word for cordon()."""
+        return str(path)
+
+    def explain(self, path, *words):
+        return self.cordon('explain', '--policy', self.policy(path), *words, '-o', 'json', check=False)
+
+    def start_captures(self):
+        """From now on, what arrives at each host is kept."""
+        raise NotImplementedError
+
+    def captured(self, host, what):
+        """How many frames that tcpdump calls `what` have arrived at a host."""
+        raise NotImplementedError
+
+    def data(self, *argv):
+        return json.loads(self.cordon(*argv, '-o', 'json').stdout)['data']
+
+    def status(self):
+        return self.data('status')
+
+    def learn_hosts(self):
+        """Let each host say who it is (ARP and ND only), and wait until the control plane has classified it."""
+        for host in self.hosts.values():
+            self.run(host.name, ['ping', '-c1', '-W1', '-q', '203.0.113.254' if host.side == 'outside' else '10.20.0.254'])
+            self.run(host.name, ['ping', '-6', '-c1', '-W1', '-q', '2001:db8:113::fe' if host.side == 'outside' else 'fd00:20::fe'])
+        want = 2 * len(self.hosts)
+
+        def bound():
+            who = self.status()['identities']
+            return who['bound'] + who['unknown'] >= want
+        wait_for(f'{want} addresses are bound', bound, 15 * self.patience)
+
+    def laws(self, seconds=10):
+        """The laws of counting at rest: both close exactly and nothing is pending."""
+        def closed():
+            laws = self.status()['laws']
+            ok = (laws['frames_in'] == laws['forwarded'] + laws['dropped'] and laws['pending'] == 0 and
+                  laws['decisions'] == laws['written'] + laws['aggregated'] + laws['pending'] + laws['lost'])
+            return laws if ok else None
+        return wait_for('both laws of counting close', closed, seconds * self.patience)
+
+
+class Lab(Wired):
     """engine: 'dpdk' or 'nft', the data path. standby: beside dpdk the kernel engine on the same devices, guarded.
     management: of the config, as YAML; the kernel engine guards these addresses, which somebody else has to give out."""
 
@@ -170,6 +279,9 @@ class Lab:
 
     def ns(self, host):
         return f'cordon-{self.id}-{host}'
+
+    def inside(self, host):
+        return ['ip', 'netns', 'exec', self.ns(host)]
 
     @property
     def bridged(self):
@@ -302,41 +414,18 @@ class Lab:
 
     def serve_web(self, host):
         home = self.dir / 'web'
-        home.mkdir()
-        call(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days',
-              '2', '-subj', '/CN=hr.agency.example', '-addext', 'subjectAltName=DNS:hr.agency.example',
-              '-keyout', home / 'key.pem', '-out', home / 'cert.pem'])
-        (home / 'index.html').write_text('hr portal\n')
-        (home / 'nginx.conf').write_text(
-            f'daemon off; pid {home}/pid; error_log {home}/error.log; worker_processes 1;\n'
-            'events {}\n'
-            f'http {{ access_log off; client_body_temp_path {home}/b; proxy_temp_path {home}/p;'
-            f' fastcgi_temp_path {home}/f; uwsgi_temp_path {home}/u; scgi_temp_path {home}/s;\n'
-            ' server { listen 443 ssl; listen [::]:443 ssl; listen 80; listen [::]:80; server_name hr.agency.example;\n'
-            f'  ssl_certificate {home}/cert.pem; ssl_certificate_key {home}/key.pem; root {home}; }} }}\n')
-        self.spawn('nginx', ['ip', 'netns', 'exec', self.ns('web'), 'nginx', '-c', str(home / 'nginx.conf')])
+        web_files(home)
+        self.spawn('nginx', [*self.inside('web'), *nginx(home)])
         self.await_listener('web', 443)
 
     def serve_db(self, host):
         home = self.dir / 'db'
-        home.mkdir()
-        shutil.chown(home, 'postgres', 'postgres')
-        postgres = sorted(pathlib.Path('/usr/lib/postgresql').glob('*/bin'))[-1]
-        as_postgres = ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups']
-        call(as_postgres + [postgres / 'initdb', '-D', home / 'data', '-A', 'trust', '--no-sync', '-E', 'UTF8',
-                            '--locale=C'], cwd='/')
-        with open(home / 'data/pg_hba.conf', 'a', encoding='ascii') as hba:
-            hba.write('host all all 0.0.0.0/0 trust\nhost all all ::/0 trust\n')
-        self.spawn('postgres', ['ip', 'netns', 'exec', self.ns('db')] + as_postgres + [
-            str(postgres / 'postgres'), '-D', str(home / 'data'), '-c', 'listen_addresses=*', '-c', f'unix_socket_directories={home}',
-            '-c', 'fsync=off', '-c', 'max_connections=20', '-c', 'shared_buffers=16MB'])
+        database(home)
+        self.spawn('postgres', [*self.inside('db'), *postgres(home, 'postgres', 'postgres')])
         self.await_listener('db', 5432)
 
     def serve_dns(self, host):
-        web = self.hosts['web']
-        self.spawn('dnsmasq', ['ip', 'netns', 'exec', self.ns('dns'), 'dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null',
-                               '--no-resolv', '--no-hosts', '--pid-file=', '--user=nobody', '--bind-interfaces', '--interface=eth0', '--except-interface=lo',
-                               f'--address=/hr.agency.example/{web.v4}', f'--address=/hr.agency.example/{web.v6}'])
+        self.spawn('dnsmasq', [*self.inside('dns'), *dnsmasq(self.hosts['web'])])
         self.await_listener('dns', 53)
 
     def await_listener(self, host, port):
@@ -480,36 +569,26 @@ class Lab:
             raise LabError(f"cordon {' '.join(argv)}: exit {done.returncode}\n{done.stderr.strip()}")
         return done
 
-    def data(self, *argv):
-        return json.loads(self.cordon(*argv, '-o', 'json').stdout)['data']
-
-    def status(self):
-        return self.data('status')
-
     def run(self, host, argv, timeout=20, **kwargs):
         return subprocess.run(['ip', 'netns', 'exec', self.ns(host)] + [str(a) for a in argv], capture_output=True,
                               text=True, timeout=timeout, **kwargs)
 
-    def learn_hosts(self):
-        """Let each host say who it is (ARP and ND only), and wait until the control plane has classified it."""
-        for host in self.hosts.values():
-            self.run(host.name, ['ping', '-c1', '-W1', '-q', '203.0.113.254' if host.side == 'outside' else '10.20.0.254'])
-            self.run(host.name, ['ping', '-6', '-c1', '-W1', '-q', '2001:db8:113::fe' if host.side == 'outside' else 'fd00:20::fe'])
-        want = 2 * len(self.hosts)
+    @property
+    def certificate(self):
+        return self.dir / 'web/cert.pem'
 
-        def bound():
-            who = self.status()['identities']
-            return who['bound'] + who['unknown'] >= want
-        wait_for(f'{want} addresses are bound', bound, 15)
+    def start_captures(self):
+        for name in self.hosts:
+            self.spawn(f'tcpdump-{name}', [*self.inside(name), 'tcpdump', '-i', 'eth0', '-Q', 'in', '-U', '--immediate-mode', '-w',
+                                           self.capture(name), '-Z', 'root', 'ip or ip6'])
+        files = [self.capture(name) for name in self.hosts]
+        wait_for('captures run', lambda: all(f.exists() and f.stat().st_size >= 24 for f in files), 10)
 
-    def laws(self, seconds=10):
-        """The laws of counting at rest: both close exactly and nothing is pending."""
-        def closed():
-            laws = self.status()['laws']
-            ok = (laws['frames_in'] == laws['forwarded'] + laws['dropped'] and laws['pending'] == 0 and
-                  laws['decisions'] == laws['written'] + laws['aggregated'] + laws['pending'] + laws['lost'])
-            return laws if ok else None
-        return wait_for('both laws of counting close', closed, seconds)
+    def capture(self, host):
+        return self.dir / f'{host}.pcap'
+
+    def captured(self, host, what):
+        return len(subprocess.run(['tcpdump', '-nr', self.capture(host), what], capture_output=True, text=True).stdout.splitlines())
 
 
 def command_line(pid):

@@ -10,14 +10,12 @@ import json
 import pathlib
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import textwrap
 
 from lab import HOSTS, HUGE, ROOT, Lab, LabError, wait_for
 
-POLICY = pathlib.Path('policies/examples/agency-core')  # as a user in the tree would name it
 BY = {h.name: h for h in HOSTS}
 
 
@@ -31,24 +29,24 @@ class Attempt:
 
 
 def https(lab, address):
-    return ['curl', '-sS', '--connect-timeout', '1.5', '-m', '5', '--cacert', lab.dir / 'web/cert.pem', '--resolve',
+    return ['curl', '-sS', '--connect-timeout', 1.5 * lab.patience, '-m', 5 * lab.patience, '--cacert', lab.certificate, '--resolve',
             f'hr.agency.example:443:{address}', 'https://hr.agency.example/']
 
 
 def psql(lab, address):
-    return ['env', 'PGCONNECT_TIMEOUT=2', 'psql', '-XAtq', '-h', address, '-U', 'postgres', '-c', 'select 42']
+    return ['env', f'PGCONNECT_TIMEOUT={2 * lab.patience}', 'psql', '-XAtq', '-h', address, '-U', 'postgres', '-c', 'select 42']
 
 
 def dig(lab, address):
-    return ['dig', '+time=1', '+tries=1', '+short', f'@{address}', 'hr.agency.example']
+    return ['dig', f'+time={lab.patience}', '+tries=1', '+short', f'@{address}', 'hr.agency.example']
 
 
 def ping(lab, address):
-    return ['ping', '-c', '1', '-W', '1', address]
+    return ['ping', '-c', '1', '-W', lab.patience, address]
 
 
 def nmap(lab, address):
-    return ['sh', '-c', f"nmap -Pn -n {'-6 ' if ':' in address else ''}-p 22,80,443,5432 --max-retries 0 --host-timeout 5 {address}"
+    return ['sh', '-c', f"nmap -Pn -n {'-6 ' if ':' in address else ''}-p 22,80,443,5432 --max-retries 0 --host-timeout {5 * lab.patience} {address}"
             ' | grep -q "/tcp *open"']
 
 
@@ -77,17 +75,8 @@ class Scenario:
     def __init__(self, lab):
         self.lab = lab
         self.failures = 0
-        self.captures = {}
 
     # --- evidence of arrival -------------------------------------------------------------------------------------
-
-    def start_captures(self):
-        for name in self.lab.hosts:
-            file = self.lab.dir / f'{name}.pcap'
-            self.lab.spawn(f'tcpdump-{name}', ['ip', 'netns', 'exec', self.lab.ns(name), 'tcpdump', '-i', 'eth0', '-Q', 'in',
-                                               '-U', '--immediate-mode', '-w', file, '-Z', 'root', 'ip or ip6'])
-            self.captures[name] = file
-        wait_for('captures run', lambda: all(f.exists() and f.stat().st_size >= 24 for f in self.captures.values()), 10)
 
     def arrived(self, attempt, src, dst):
         """Packets of this attempt that reached the far host."""
@@ -96,8 +85,7 @@ class Scenario:
             what += f" and dst port {attempt.port}" if attempt.what != 'nmap' else ' and tcp'
         else:
             what += ' and (icmp[0] == 8)' if ':' not in src else ' and ip6[40] == 128'
-        done = subprocess.run(['tcpdump', '-nr', self.captures[attempt.dst], what], capture_output=True, text=True)
-        return len(done.stdout.splitlines())
+        return self.lab.captured(attempt.dst, what)
 
     # --- evidence of the record ----------------------------------------------------------------------------------
 
@@ -111,8 +99,7 @@ class Scenario:
 
     def says(self, attempt, family, policy):
         src, dst = (getattr(BY[n], family) for n in (attempt.src, attempt.dst))
-        done = subprocess.run([self.lab.build / 'controlplane/cli/cordon', 'explain', '--policy', policy, src, dst, attempt.service,
-                               '-o', 'json'], capture_output=True, text=True, cwd=ROOT)
+        done = self.lab.explain(policy, src, dst, attempt.service)
         if done.returncode != 0:
             raise LabError(f'explain {attempt.src} {attempt.dst} {attempt.service}: {done.stderr.strip()}')
         answers = [a for a in json.loads(done.stdout)]
@@ -124,9 +111,10 @@ class Scenario:
             raise LabError(f'{attempt.src} -> {attempt.dst} {attempt.service}: the policy gives several answers {same}')
         return answers[0], *same.pop()
 
-    def attempt(self, attempt, family, policy=POLICY, expect=None):
+    def attempt(self, attempt, family, policy=None, expect=None):
         expect = expect or attempt.expect
         lab = self.lab
+        policy = policy or lab.example
         src, dst = (getattr(BY[n], family) for n in (attempt.src, attempt.dst))
         answer, verdict, rule = self.says(attempt, family, policy)
         before_records, _ = self.recorded(src, answer['to'], verdict)
@@ -137,12 +125,12 @@ class Scenario:
             count, by = self.recorded(src, answer['to'], verdict)
             return by if count > before_records else None
         try:
-            by = wait_for('record', has_record, 5, 0.1)
+            by = wait_for('record', has_record, 5 * lab.patience, 0.1)
         except LabError:
             by = None
         # what was passed on has arrived long before its record could be read; a capture only has to write it down
         if worked:
-            wait_for('the capture', lambda: self.arrived(attempt, src, dst) > before_packets, 5)
+            wait_for('the capture', lambda: self.arrived(attempt, src, dst) > before_packets, 5 * lab.patience)
         came = self.arrived(attempt, src, dst) - before_packets
         ok = (verdict == expect and worked == (verdict == 'allow') and (came > 0) == (verdict == 'allow') and by == rule)
         self.failures += not ok
@@ -173,23 +161,23 @@ class Scenario:
     def rollback(self):
         heading('A commit that opens something, and the rollback that closes it again')
         looser = pathlib.Path(tempfile.mkdtemp(dir=self.lab.dir)) / 'agency-open'
-        shutil.copytree(ROOT / POLICY, looser)
+        shutil.copytree(ROOT / self.lab.example, looser)
         opening = looser / 'zz-open.yaml'
         opening.write_text(
             'cordon: 1\nrules:\n  - {id: lab-open, effect: allow, from: hr-db, to: hr-web, service: https, owner: lab, '
             'review_by: 2099-12-31, why: "shown and rolled back"}\n')
         db_https = next(a for a in ATTEMPTS if (a.src, a.dst) == ('db', 'web'))
-        refused = self.lab.cordon('commit', str(looser), '-m', 'let the database fetch from the portal', check=False)
+        refused = self.lab.cordon('commit', self.lab.policy(looser), '-m', 'let the database fetch from the portal', check=False)
         self.check(refused.returncode == 3, "the policy's own test refuses the edit: "
                    + next((line.split('error: ')[1] for line in refused.stderr.splitlines() if 'error: test' in line), refused.stderr))
         tests = looser / 'tests.yaml'
         tests.write_text('\n'.join(line for line in tests.read_text().splitlines() if 'from: hr-db, to: hr-web' not in line) + '\n')
-        self.lab.cordon('commit', str(looser), '-m', 'let the database fetch from the portal')
+        self.lab.cordon('commit', self.lab.policy(looser), '-m', 'let the database fetch from the portal')
         print(f"     with that test removed: generation {self.lab.status()['generation']['number']}, hr-db -> hr-web https is open")
         self.attempt(db_https, 'v4', looser, 'allow')
         self.lab.cordon('rollback', '-m', 'closed again')
         print(f"     rolled back: generation {self.lab.status()['generation']['number']}")
-        self.attempt(db_https, 'v4', POLICY, 'deny')
+        self.attempt(db_https, 'v4', expect='deny')
 
     def check(self, ok, text):
         self.failures += not ok
@@ -207,7 +195,7 @@ class Scenario:
               f" + pending {laws['pending']} + lost {laws['lost']}")
 
     def run(self):
-        self.start_captures()
+        self.lab.start_captures()
         self.matrix()
         self.show('status')
         self.show('flows', '--since', '10m', '-n', '12')
@@ -258,7 +246,7 @@ def main():
     say = lambda text: print(f'==> {text}', file=sys.stderr, flush=True)
     lab = Lab(args.build, driver=args.driver, huge=huge, say=say, engine=args.engine)
     try:
-        lab.up(POLICY)
+        lab.up(lab.example)
         result = Scenario(lab).run()
         if args.keep:
             file = lab.keep(pages)

@@ -20,7 +20,7 @@ port       = lan1 0000:00:03.0 access 20 inside   # desks
 port       = wan  net_af_packet,iface=eth1 trunk 20,30 outside
 protected  = 10.20.0.0/16 fd00:20::/48
 management = 52:54:00:00:00:01 192.0.2.10/24 192.0.2.1
-allow-from = 192.0.2.0/24 2001:db8::/64
+allow-from = admins operators
 key        = {KEY} # a comment of the key's
 '''
 LAST = GOOD.count('\n') + 1
@@ -80,7 +80,7 @@ def taken(engine, expected):
             done = run('use', file, etc=etc)
             tap.equal(done.returncode, 0, done.stdout + done.stderr)
             config = (etc / 'cordon.yaml').read_text()
-            for words in ('gateway: gw1', expected, 'vlans: [20,30]', '"192.0.2.10"', 'from: ["192.0.2.0/24", "2001:db8::/64"]'):
+            for words in ('gateway: gw1', expected, 'vlans: [20,30]', '"192.0.2.10"', 'from: ["admins", "operators"]'):
                 tap.contains(config, words)
             tap.equal((etc / 'admin.keys').read_text(), f'{KEY} # a comment of the key\'s\n', 'keys')
             tap.equal((etc / 'management').read_text(), '52:54:00:00:00:01 192.0.2.10/24 192.0.2.1\n', 'management')
@@ -122,7 +122,8 @@ tap.run([
     ('a length beyond the address', one('10.20.0.0/16', '10.20.0.0/33', 5, 'no prefix')),
     ('a management address without a length', one('192.0.2.10/24', '192.0.2.10', 6, 'no address with a length')),
     ('a management device that is a port', one('52:54:00:00:00:01', '0000:00:03.0', 6, 'needs one of its own')),
-    ('nobody may manage it', one('allow-from = 192.0.2.0/24 2001:db8::/64\n', '', LAST - 1, 'who may reach')),
+    ('nobody may manage it', one('allow-from = admins operators\n', '', LAST - 1, 'which group')),
+    ('a prefix manages it', one('admins operators', 'admins 192.0.2.0/24', 7, 'no name of a group')),
     ('no key', one(f'key        = {KEY} # a comment of the key\'s\n', '', LAST - 1, '`key` is missing')),
     ('no public key', one('ssh-ed25519 AAAAC3', 'ssh-ed25519 BBBBC3', 8, 'public key file')),
     ('taken, for the dataplane', taken('', 'device: "0000:00:03.0"')),
