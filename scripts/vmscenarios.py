@@ -148,16 +148,22 @@ def enforces(lab, policy=None, expect=None, families=('v4', 'v6')):
         raise Unexpected(f'{scenario.failures} attempts did not come out as the policy says')
 
 
+def tried(lab, a, family):
+    """(what the client said, how many packets arrived) of one attempt."""
+    src, dst = (getattr(lab.hosts[name], family) for name in (a.src, a.dst))
+    arrived = Scenario(lab).arrived
+    before = arrived(a, src, dst)
+    done = lab.run(a.src, a.command(lab, dst))
+    return done, arrived(a, src, dst) - before
+
+
 def closed(lab):
     """Nothing passes, whatever a policy would say."""
     lab.start_captures()
     for src, dst, service in USUAL + [('web', 'db', 'pg'), ('staff', 'dns', 'dns')]:
         a = attempt(src, dst, service)
         for family in ('v4', 'v6'):
-            address = getattr(lab.hosts[dst], family)
-            before = lab.captured(dst, f'src host {getattr(lab.hosts[src], family)}')
-            done = lab.run(src, a.command(lab, address))
-            came = lab.captured(dst, f'src host {getattr(lab.hosts[src], family)}') - before
+            done, came = tried(lab, a, family)
             must(done.returncode != 0 and came == 0, f'{src} does not reach {dst} for {service} over IP{family} ({came} packets arrived)')
 
 
@@ -382,9 +388,7 @@ def traffic(lab):
     lab.start_captures()
     for words in USUAL:
         a = attempt(*words)
-        before = lab.captured(a.dst, f'src host {lab.hosts[a.src].v4}')
-        done = lab.run(a.src, a.command(lab, lab.hosts[a.dst].v4))
-        came = lab.captured(a.dst, f'src host {lab.hosts[a.src].v4}') - before
+        done, came = tried(lab, a, 'v4')
         allowed = a.expect == 'allow'
         must((done.returncode == 0) == allowed and (came > 0) == allowed, f'{a.src} -> {a.dst} {a.service}: {a.expect}, {came} packets arrived')
 
