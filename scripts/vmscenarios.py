@@ -60,7 +60,7 @@ class Run:
         lab = VmLab(self.image, say=self.say, work=tempfile.mkdtemp(prefix='lab-', dir=self.where), hosts=self.shared_hosts(), **kwargs)
         try:
             yield lab
-        except BaseException:
+        except Exception:  # who interrupts does not want to wait
             with contextlib.suppress(Exception):
                 lab.fetch_captures(lab.work)
                 (lab.work / 'status.txt').write_text(lab.cordon('status', '-o', 'wide', check=False, timeout=30).stdout)
