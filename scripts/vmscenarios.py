@@ -316,7 +316,7 @@ def unplug(run):
         lab.learn_hosts()
         enforces(lab)
         lab.gateway.qmp('device_del', id='port4')
-        time.sleep(15)
+        wait_for('the card is out', lambda: all(d['name'] != 'port4' for d in lab.gateway.qmp('qom-list', path='/machine/peripheral')), 60, 0.5)
         enforces(lab)
         lab.laws()
         print(lab.cordon('status', check=False).stdout)

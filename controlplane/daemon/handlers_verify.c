@@ -123,12 +123,14 @@ static void add_live(void *ctx, const struct live_check *c)
 /* Nothing is shut by itself: what is loaded is right, so loading it again would change nothing. */
 static void raise_alarm(struct daemon *d, const struct live_checks *l)
 {
+	char text[ENFORCER_ERROR + 128];
+
 	if (!l->failed)
 		return;
-	journal_event(&d->journal, "alarm", "%s decides otherwise than the policy says in %u live checks; %s",
-		      l->engine, l->failed, l->first);
-	daemon_log(d, LOG_LEVEL_ERROR, "%s decides otherwise than the policy says in %u live checks; %s",
-		   l->engine, l->failed, l->first);
+	snprintf(text, sizeof(text), "%s decides otherwise than the policy says in %u live checks; %s",
+		 l->engine, l->failed, l->first);
+	journal_event(&d->journal, "alarm", "%s", text);
+	daemon_log(d, LOG_LEVEL_ERROR, "%s", text);
 }
 
 /* A standby is asked as well: its guard is at the ports, and the probes' devices are none of these. */

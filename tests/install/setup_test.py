@@ -98,6 +98,7 @@ def not_taken():
             done = run('use', file, etc=etc)
             tap.equal(done.returncode, 1, 'exit')
             tap.contains(done.stdout, str(file))
+            tap.contains(done.stdout, 'nothing was taken; what was there stays')
             tap.equal((etc / 'cordon.yaml').read_text(), 'before\n', 'config')
             tap.equal(sorted(p.name for p in etc.iterdir() if p.name != 'run'), ['cordon.yaml', 'setup'], 'files')
 
