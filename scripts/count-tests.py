@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Count the cases of a meson test run from its testlog.json: prints `passed failed skipped`, names the bad ones.
+"""Count the cases of a meson test run from its testlog.json: prints `passed failed skipped`, names the bad ones and what they said.
 
 Each TAP line is a case. A program that died, timed out, exited badly or ran fewer cases than it planned counts as a
 failure even if all its lines say ok. A skip counts as one only if tests/skips.txt gives its reason.
@@ -10,6 +10,7 @@ import re
 import sys
 
 LINE = re.compile(r'^\s*(not )?ok\b\s*\d*\s*-?\s*(.*?)(\s*#\s*(SKIP|TODO)\b.*)?$', re.I)
+SAID = 100  # lines of a bad case
 PLAN = re.compile(r'^\s*1\.\.(\d+)')
 
 
@@ -48,11 +49,24 @@ def cases(program):
     return seen + left_out
 
 
+def comments(program):
+    """Case -> the comments around its line: some programs give their reasons before it, some behind."""
+    names, blocks = [], [[]]
+    for line in program.get('stdout', '').splitlines():
+        if found := LINE.match(line):
+            names.append(found[2].strip())
+            blocks.append([])
+        elif line.startswith('#'):
+            blocks[-1].append(line)
+    return {name: blocks[n] + blocks[n + 1] for n, name in enumerate(names)}
+
+
 def main(log, skip_list):
     skips = known_skips(skip_list)
     total = {'ok': 0, 'bad': 0, 'skip': 0}
     with open(log, encoding='utf-8') as programs:
         for program in map(json.loads, programs):
+            said = comments(program)
             for case, state in cases(program):
                 name = f"{program['name']}: {case}"
                 if state == 'skip':
@@ -63,7 +77,7 @@ def main(log, skip_list):
                     else:
                         print(f'skipped: {name}: {reason}', file=sys.stderr)
                 elif state == 'bad':
-                    print(f'failed: {name}', file=sys.stderr)
+                    print(f'failed: {name}', *said.get(case, [])[-SAID:], sep='\n    ', file=sys.stderr)
                 total[state] += 1
     print(total['ok'], total['bad'], total['skip'])
 

@@ -275,17 +275,18 @@ def serial(name, backend):
     return ['-chardev', f'{backend},id={name}', '-serial', f'chardev:{name}']
 
 
-def launch(argv, log, mortal=True):
-    """A machine that, unless it is meant to stay, never outlives its runner."""
-    argv = [*(['setpriv', '--pdeathsig', 'KILL'] if mortal else []), QEMU, '-accel', 'tcg', '-nodefaults', '-no-user-config', '-display', 'none', *argv]
+def launch(argv, log, mortal=True, rights=(), qemu=QEMU):
+    """A machine that, unless it is meant to stay, never outlives its runner. rights: whose it is, in words of setpriv."""
+    words = [*rights, *(['--pdeathsig', 'KILL'] if mortal else [])]
+    argv = [*(['setpriv', *words] if words else []), qemu, '-accel', 'tcg', '-nodefaults', '-no-user-config', '-display', 'none', *argv]
     with open(log, 'a', encoding='utf-8') as out:
         return subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd='/', start_new_session=not mortal)
 
 
-def machine(work, image, kernel, memory, cpus, options, mortal=True):
+def machine(work, image, kernel, memory, cpus, options, mortal=True, rights=()):
     lines = [word for name in ('console', 'output', 'status') for word in serial(name, f'file,path={work}/{name}')]
     return launch(['-machine', 'q35', '-cpu', CPU, '-m', memory, '-smp', cpus, '-no-reboot', *lines, '-kernel', kernel / 'vmlinuz', '-initrd',
-                   image, '-append', 'console=ttyS0 quiet panic=-1 oops=panic tsc=unstable net.ifnames=0', *options], work / 'qemu.log', mortal)
+                   image, '-append', 'console=ttyS0 quiet panic=-1 oops=panic tsc=unstable net.ifnames=0', *options], work / 'qemu.log', mortal, rights)
 
 
 def wait(process, status, timeout):
@@ -356,9 +357,10 @@ class Guest:
     """A guest that stays until close(). `image` runs AGENT. `work`: a directory of its own, which holds its console log.
 
     mortal: it ends with this process. Else, and if it runs already, another process can talk to it: Guest(work).
+    rights: whose process it is, in words of setpriv; `work` is theirs.
     """
 
-    def __init__(self, work, image=None, memory=512, cpus=1, options=(), mortal=True):
+    def __init__(self, work, image=None, memory=512, cpus=1, options=(), mortal=True, rights=()):
         self.work = pathlib.Path(work)
         self.numbers = itertools.count(1)
         self.waiting = {}
@@ -367,7 +369,7 @@ class Guest:
         if image:
             self.work.mkdir(exist_ok=True)
             self.process = machine(self.work, image, kernel_directory(), memory, cpus,
-                                   [*serial('agent', f'socket,path={path},server=on,wait=off'), *options], mortal)
+                                   [*serial('agent', f'socket,path={path},server=on,wait=off'), *options], mortal, rights)
         try:
             self.line = self.connect(path)
             if image:

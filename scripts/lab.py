@@ -53,6 +53,7 @@ OUTSIDE = ('203.0.113.0/24', '2001:db8:113::/64')
 SERVICE_USERS = {'cordond': ['cordon'], 'cordon-dp': [], 'cordon-nft': []}
 SERVICE_GROUP = 'cordon-run'
 API_GROUP = 'cordon'
+GUEST_GROUP = 'cordon-vhost'
 BRIDGE = 'cordon0'
 PORT_CAPS = {'net_af_packet': 'net_raw,net_admin', 'net_af_xdp': 'net_raw,net_admin,sys_admin,ipc_lock'}
 
@@ -97,7 +98,7 @@ class Users:
         self.lab = lab
         with self.alone():
             (self.DIR / lab).touch()
-            for group in (API_GROUP, SERVICE_GROUP):
+            for group in (API_GROUP, SERVICE_GROUP, GUEST_GROUP):
                 if not in_group(group):
                     call(['groupadd', '--system', group])
                     self.made('groupdel', group)
@@ -341,7 +342,7 @@ class Lab(Wired):
         self.undo.callback(shutil.rmtree, base, ignore_errors=True)
         self.dir = base
         run_gid = grp.getgrnam(SERVICE_GROUP).gr_gid
-        for name, user, mode in (('run', 'root', 0o2771), ('state', 'cordond', 0o2770), ('xdp', 'cordon-dp', 0o2770)):
+        for name, user, mode in (('run', 'cordond', 0o3771), ('state', 'cordond', 0o2770), ('xdp', 'cordon-dp', 0o2770)):
             path = base / name
             path.mkdir()
             os.chown(path, pwd.getpwnam(user).pw_uid, run_gid)
@@ -465,10 +466,12 @@ class Lab(Wired):
                 self.notes.append(f'{driver} does not work here, using {drivers[i + 1]}: {str(err).splitlines()[-1]}')
                 self.say(self.notes[-1])
 
+    def device(self, host, driver):
+        return ('' if self.engine == 'nft' else f'{driver},iface=') + self.veth(host.name)
+
     def write_config(self, driver):
-        device = '' if self.engine == 'nft' else f'{driver},iface='
         ports = '\n'.join(
-            f'  - {{name: {h.port}, device: "{device}{self.veth(h.name)}", role: {h.role}, side: {h.side}, mtu: {self.mtu}}}'
+            f'  - {{name: {h.port}, device: "{self.device(h, driver)}", role: {h.role}, side: {h.side}, mtu: {self.mtu}}}'
             for h in self.hosts.values())
         self.config = self.dir / 'cordon.yaml'
         self.config.write_text(

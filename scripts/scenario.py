@@ -90,8 +90,9 @@ class Scenario:
     # --- evidence of the record ----------------------------------------------------------------------------------
 
     def recorded(self, src, dst_identity, verdict):
-        """(decisions, rule of the newest) of this source towards this identity, from the gateway's records."""
-        rows = [r for r in self.lab.data('flows', '--from', src, '--since', '1h', '-n', '10000')
+        """(decisions, rule of the newest) of this source towards this identity, from the gateway's records: of longer than any run, so
+        that what was counted stays counted."""
+        rows = [r for r in self.lab.data('flows', '--from', src, '--since', '24h', '-n', '10000')
                 if r['dst_identity'] == dst_identity and r['src'] == src and r['verdict'] == verdict]
         return sum(r['count'] for r in rows), max(rows, key=lambda r: r['last'])['rule'] if rows else None
 

@@ -23,6 +23,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from typing import NamedTuple
 
 import guest
 from lab import HOSTS, INSIDE, OUTSIDE, ROOT, VLAN, Host, LabError, Wired, call, database, dnsmasq, nginx, postgres, postgres_programs, wait_for, web_files
@@ -42,6 +43,34 @@ CLIENT_PROGRAMS = ['nginx', 'dnsmasq', 'curl', 'dig', 'nmap', 'tcpdump', 'setpri
 NMAP_FILES = ['nmap-services', 'nmap-protocols', 'nmap-payloads']
 # The name server on a trunk: its frames carry their tag.
 VM_HOSTS = [Host(h.name, h.port, h.v4, h.v6, h.side, h.title, f'trunk, vlans: [{VLAN}, {VLAN + 10}]') if h.name == 'dns' else h for h in HOSTS]
+
+
+class Machine(NamedTuple):
+    """What QEMU gives a gateway of one architecture, an IOMMU before its ports included. Slots of PCI are the same in all of them."""
+    qemu: str
+    words: list
+    slower: int = 1  # how many times the patience that amd64 takes
+
+
+MACHINES = {
+    'amd64': Machine(guest.QEMU, ['-machine', 'q35,kernel-irqchip=split', '-cpu', guest.CPU, '-device', 'intel-iommu,intremap=on,device-iotlb=on']),
+    # `max` computes signatures of pointers (pauth), which an emulator is slow at
+    'arm64': Machine('qemu-system-aarch64', ['-machine', 'virt,gic-version=3,iommu=smmuv3', '-cpu', 'neoverse-n1', '-bios', '/usr/share/qemu-efi-aarch64/QEMU_EFI.fd'], 2),
+}
+
+
+def machine_of(image):
+    """By the image's name, which firmware/build ends with the architecture."""
+    machine = next((m for arch, m in MACHINES.items() if image.stem.endswith(f'-{arch}')), MACHINES['amd64'])
+    if not shutil.which(machine.qemu):
+        raise LabError(f'{machine.qemu} is missing; firmware/build --setup installs it for the architecture that it builds')
+    return machine
+
+
+def need_image(path):
+    """Before anything begins."""
+    if not path.is_file():
+        raise LabError(f'there is no image {path}: firmware/build --setup makes one')
 
 
 class Qmp:
@@ -88,6 +117,7 @@ class Appliance:
     def __init__(self, work, image, ports, disk=DISK, memory=2048, options=(), mortal=True, removable=None):
         self.removable = removable
         self.work, self.image, self.ports = pathlib.Path(work), pathlib.Path(image), ports
+        self.machine = machine_of(self.image)
         self.memory, self.options, self.mortal = memory, list(options), mortal
         self.disk = self.work / 'disk'
         self.drive = None
@@ -150,8 +180,7 @@ class Appliance:
         self.boots += 1
         for name in ('qmp', 'console.sock'):
             (self.work / name).unlink(missing_ok=True)
-        words = ['-machine', 'q35,kernel-irqchip=split', '-cpu', guest.CPU, '-m', self.memory, '-smp', '2',
-                 '-device', 'intel-iommu,intremap=on,device-iotlb=on',
+        words = [*self.machine.words, '-m', self.memory, '-smp', '2',
                  '-drive', f'file={self.disk},format=raw,if=none,id=d,cache=unsafe', '-device', 'virtio-blk-pci,drive=d,addr=8,bootindex=1',
                  '-netdev', f'user,id=m,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-{MANAGEMENT}:22', '-device', 'virtio-net-pci,netdev=m,addr=2,romfile=',
                  '-chardev', f'socket,id=console,path={self.work}/console.sock,server=on,wait=off,logfile={self.work}/console,logappend=on',
@@ -163,19 +192,26 @@ class Appliance:
         with open(self.console_log, 'a', encoding='utf-8') as log:
             log.write(f'\n--- power-on {self.boots}\n')
         self.console_from = self.console_log.stat().st_size
+        self.restarted = 0
         self.began = time.monotonic()
-        self.process = guest.launch([*words, *self.options], self.work / 'qemu.log', self.mortal)
+        self.process = guest.launch([*words, *self.options], self.work / 'qemu.log', self.mortal, qemu=self.machine.qemu)
         self.qmp = wait_for('QEMU runs', self.try_qmp, 20)
+
+    def card(self, number, wire):
+        """The device of a port, as QEMU wants it."""
+        return {'driver': 'virtio-net-pci', 'id': f'port{number}', **({'netdev': f'n{number}'} if wire else {}),
+                **({'bus': 'socket'} if number == self.removable else {'addr': f'{SLOT + number:x}'}),
+                'mac': f'52:54:00:0b:00:{number:02x}', 'disable-legacy': 'on', 'iommu_platform': True, 'ats': True, 'romfile': ''}
+
+    def plug_in(self, number):
+        """The card of a port that was taken out."""
+        self.qmp('device_add', **self.card(number, self.ports[number]))
 
     def port_words(self, number, wire):
         wired = ['-netdev', f'stream,id=n{number},server=off,addr.type=unix,addr.path={wire}'] if wire else []
-        peer = f'netdev=n{number},' if wire else ''
-        place = f'addr={SLOT + number:x}'
         if number == self.removable:
-            wired += ['-device', f'pcie-root-port,id=socket,chassis=1,{place}']
-            place = 'bus=socket'
-        return wired + ['-device', f'virtio-net-pci,id=port{number},{peer}{place},mac=52:54:00:0b:00:{number:02x},'
-                        'disable-legacy=on,iommu_platform=on,ats=on,romfile=']
+            wired += ['-device', f'pcie-root-port,id=socket,chassis=1,addr={SLOT + number:x}']
+        return [*wired, '-device', json.dumps(self.card(number, wire))]
 
     def try_qmp(self):
         if self.process.poll() is not None:
@@ -194,12 +230,13 @@ class Appliance:
 
     def restart(self):
         """As who sits at the console does it."""
-        mark = len(self.console())
+        wait_for('the console shows its menu', lambda: 'b  restart' in self.console()[self.restarted:], BOOT * self.machine.slower, 0.5)
+        self.restarted = mark = len(self.console())
         self.type('b')
         self.end_master()
         self.boots += 1
-        # the loader clears the screen and the first process of the new system speaks
-        wait_for('the gateway goes down', lambda: not self.answers_ssh(), 90, 0.5)
+        # the kernel's last words; that ssh does not answer may only mean that there is much to do
+        wait_for('the gateway goes down', lambda: 'reboot: Restarting system' in self.console()[mark:], 120 * self.machine.slower, 0.5)
         return mark
 
     def end_master(self):
@@ -241,7 +278,7 @@ class Appliance:
             if self.process.poll() is not None:
                 raise LabError(f'QEMU ended: {guest.read(self.work / "qemu.log").strip()}')
             return text in self.console()
-        wait_for(f'the console shows `{text}`', seen, seconds, 0.5)
+        wait_for(f'the console shows `{text}`', seen, seconds * self.machine.slower, 0.5)
 
     # --- the administrator ------------------------------------------------------------------------------------------------
 
@@ -249,7 +286,7 @@ class Appliance:
         # a name of its own for each boot: the line of the last one is dead and does not know it
         return ['ssh', '-F', 'none', '-i', self.key, '-p', str(self.port), '-S', self.work / f'ssh{self.boots}', '-o', 'BatchMode=yes', '-o', 'LogLevel=ERROR',
                 '-o', 'IdentitiesOnly=yes', '-o', f'UserKnownHostsFile={self.work}/known_hosts', '-o', 'StrictHostKeyChecking=accept-new', '-o',
-                'ConnectTimeout=60', f'admin@127.0.0.1']
+                'ConnectTimeout=60', '-o', 'ServerAliveInterval=20', '-o', 'ServerAliveCountMax=3', 'admin@127.0.0.1']
 
     def answers_ssh(self):
         """Whether a server answers: the forwarding of QEMU alone would always connect."""
@@ -257,23 +294,27 @@ class Appliance:
             raise LabError(f'QEMU ended: {guest.read(self.work / "qemu.log").strip()}')
         try:
             with socket.create_connection(('127.0.0.1', self.port), 3) as s:
-                s.settimeout(3)
+                s.settimeout(8)  # each try costs the guest a process
                 return s.recv(4) == b'SSH-'
         except OSError:
             return False
 
     def await_ssh(self, seconds=BOOT):
-        wait_for(f'ssh of the gateway answers (console: {self.console_log})', self.answers_ssh, seconds, 0.5)
+        wait_for(f'ssh of the gateway answers (console: {self.console_log})', self.answers_ssh, seconds * self.machine.slower, 0.5)
         if not self.master:
             words = self.ssh_words()
             with open(self.work / 'ssh.log', 'a', encoding='utf-8') as log:
                 self.master = subprocess.Popen([*words[:-1], '-M', '-N', words[-1]], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-            wait_for(f'the administrator logs in ({self.work}/ssh.log)', self.logged_in, 90, 0.2)
+            wait_for(f'the administrator logs in ({self.work}/ssh.log)', self.logged_in, 90 * self.machine.slower, 0.2)
 
     def logged_in(self):
         if self.master.poll() is not None:
             raise LabError(f'ssh: {guest.read(self.work / "ssh.log").strip()}')
         return (self.work / f'ssh{self.boots}').is_socket()
+
+    def forget_host(self):
+        """Its keys were on the data partition, and that is made anew."""
+        (self.work / 'known_hosts').unlink(missing_ok=True)
 
     def ssh(self, *argv, timeout=120, **kwargs):
         """A command of the administrator's, one word of shell or many."""
@@ -291,6 +332,7 @@ class Appliance:
 
     def await_state(self, state, seconds=120):
         """Waits in the guest, which has no time for a log-in each second. Gives the seconds since power-on."""
+        seconds *= self.machine.slower
         line = f'for n in $(seq {seconds}); do cordon status -o plain 2>/dev/null | head -n 1 | grep -q "  {state}" && exit 0; sleep 0.5; done; cordon status; exit 1'
         done = self.ssh(line, timeout=4 * seconds)
         if done.returncode != 0:
@@ -313,6 +355,8 @@ class Hosts:
     """Two guests with the hosts of a lab, each in a namespace with a NIC of its own. They outlive the gateway's machine."""
 
     GROUPS = {'left': LEFT, 'right': RIGHT}
+    MEMORY = 1024
+    rights = ()  # whose the machines are
 
     def __init__(self, work, hosts=None, say=None, mortal=True):
         self.work = pathlib.Path(work)
@@ -331,15 +375,29 @@ class Hosts:
 
     def up(self):
         self.say('packing the hosts')
-        image = self.pack()
-        for name, names in self.GROUPS.items():
-            self.say(f'starting the guest of {", ".join(names)}')
-            options = [w for n in names for w in ('-netdev', f'stream,id={n},server=on,addr.type=unix,addr.path={self.wire(n)}',
-                                                  '-device', f'virtio-net-pci,netdev={n},mac={self.mac(n)},romfile=')]
-            self.guests[name] = guest.Guest(self.work / name, image, memory=1024, options=options, mortal=self.mortal)
-        for host in self.hosts.values():
-            self.address(host)
+        self.image = self.pack()
+        for name in self.GROUPS:
+            self.boot(name)
         self.serve()
+
+    def boot(self, name):
+        """One guest with its hosts, but not their servers."""
+        names = self.GROUPS[name]
+        self.say(f'starting the guest of {", ".join(names)}')
+        options = [word for host in names for word in self.nic(host)]
+        self.guests[name] = guest.Guest(self.work / name, self.image, memory=self.MEMORY, options=[*self.memory(), *options], mortal=self.mortal, rights=self.rights)
+        # psql is Debian's wrapper of many versions elsewhere
+        self.guests[name].run(f'ln -sf {postgres_programs()}/psql /usr/bin/psql')
+        for host in names:
+            self.address(self.hosts[host])
+
+    def nic(self, host):
+        """Words for QEMU."""
+        return ['-netdev', f'stream,id={host},server=on,addr.type=unix,addr.path={self.wire(host)}',
+                '-device', f'virtio-net-pci,netdev={host},mac={self.mac(host)},romfile=']
+
+    def memory(self):
+        return []
 
     def join(self):
         """Hosts that run already."""
@@ -381,10 +439,8 @@ class Hosts:
     def serve(self):
         self.say('starting servers on the hosts')
         right = self.guests['right']
-        # no user of its own there; psql is Debian's wrapper of many versions elsewhere
+        # no user of its own there
         right.run(f'chown -R nobody:nogroup {LAB}/db && chmod 700 {LAB}/db/data; mkdir -p /var/log/nginx /var/lib/nginx /var/lib/misc', 60)
-        for g in self.guests.values():
-            g.run(f'ln -sf {postgres_programs()}/psql /usr/bin/psql')
         servers = {'web': (nginx(f'{LAB}/web'), 443), 'db': (postgres(f'{LAB}/db', 'nobody', 'nogroup'), 5432), 'dns': (dnsmasq(self.hosts['web']), 53)}
         for name, (argv, port) in servers.items():
             self.spawn(name, name, argv)
@@ -411,12 +467,54 @@ class Hosts:
             g.close()
 
 
-class VmLab(Wired):
-    """The hosts and the appliance between them. hosts: those of another lab, which go on."""
+class InGuests(Wired):
+    """Hosts in guests (`net`), whatever the gateway between them is."""
 
     patience = PATIENCE
+    net = None
+
+    def __init__(self):
+        self.capturing = {}
+
+    @property
+    def certificate(self):
+        return f'{LAB}/web/cert.pem'
+
+    def run(self, host, argv, timeout=20 * PATIENCE):
+        return self.net.run(host, argv, timeout)
+
+    def start_captures(self):
+        for name in self.hosts:
+            if name not in self.capturing:
+                self.capturing[name] = self.net.spawn(name, f'tcpdump-{name}', ['tcpdump', '-i', 'eth0', '-Q', 'in', '-U', '--immediate-mode', '-w',
+                                                                                f'/run/{name}.pcap', '-Z', 'root', 'ip or ip6'])
+        wait_for('captures run', lambda: all(self.run(n, ['sh', '-c', f'test -s /run/{n}.pcap']).returncode == 0 for n in self.hosts), 40)
+
+    def stop_captures(self):
+        for name, pid in self.capturing.items():
+            self.net.end(name, pid)
+        self.capturing = {}
+
+    def captured(self, host, what):
+        # exits with 1 for a last frame that is still being written
+        return int(self.net.run(host, ['sh', '-c', f'tcpdump -Z root -nr /run/{host}.pcap {shlex.quote(what)} 2>/dev/null | wc -l']).stdout)
+
+    def arrival_times(self, host, what):
+        """The time of each such frame, in seconds of the guest's clock."""
+        return self.net.run(host, ['sh', '-c', f'tcpdump -Z root -tt -nr /run/{host}.pcap {shlex.quote(what)} 2>/dev/null | cut -d " " -f 1']).stdout.split()
+
+    def fetch_captures(self, to):
+        """For a person who looks into a failure."""
+        for name in self.capturing:
+            packed = self.net.run(name, ['sh', '-c', f'gzip -c /run/{name}.pcap | base64 -w 0'], 120).stdout
+            (to / f'{name}.pcap.gz.base64').write_text(packed)
+
+
+class VmLab(InGuests):
+    """The hosts and the appliance between them. hosts: those of another lab, which go on."""
 
     def __init__(self, image=IMAGE, engine='dpdk', say=None, work=None, hosts=None, mortal=True, **machine):
+        super().__init__()
         self.work = pathlib.Path(work or tempfile.mkdtemp(prefix='cordon-vmlab-'))
         self.dir = self.work
         self.say = say or (lambda text: None)
@@ -428,7 +526,7 @@ class VmLab(Wired):
         self.net = hosts or Hosts(self.work / 'hosts', say=self.say, mortal=mortal)
         self.hosts = self.net.hosts
         self.gateway = Appliance(self.work / 'gateway', image, self.net.wires(), mortal=mortal, **machine)
-        self.capturing = {}
+        self.patience = PATIENCE * self.gateway.machine.slower
         self.places = {}
         self.example = self.managed(super().example)
 
@@ -479,15 +577,8 @@ class VmLab(Wired):
 
     # --- what a scenario asks for --------------------------------------------------------------------------------------
 
-    @property
-    def certificate(self):
-        return f'{LAB}/web/cert.pem'
-
     def cordon(self, *argv, check=True, timeout=120):
         return self.gateway.cordon(*argv, check=check, timeout=timeout)
-
-    def run(self, host, argv, timeout=20 * PATIENCE):
-        return self.net.run(host, argv, timeout)
 
     def policy(self, path):
         """Copied to the gateway, once as long as it stays what it is there."""
@@ -497,25 +588,3 @@ class VmLab(Wired):
         if self.places.get(path, (None, None))[0] != state:
             self.places[path] = (state, self.gateway.copy_policy(path))
         return self.places[path][1]
-
-    def start_captures(self):
-        for name in self.hosts:
-            if name not in self.capturing:
-                self.capturing[name] = self.net.spawn(name, f'tcpdump-{name}', ['tcpdump', '-i', 'eth0', '-Q', 'in', '-U', '--immediate-mode', '-w',
-                                                                                f'/run/{name}.pcap', '-Z', 'root', 'ip or ip6'])
-        wait_for('captures run', lambda: all(self.run(n, ['sh', '-c', f'test -s /run/{n}.pcap']).returncode == 0 for n in self.hosts), 40)
-
-    def stop_captures(self):
-        for name, pid in self.capturing.items():
-            self.net.end(name, pid)
-        self.capturing = {}
-
-    def captured(self, host, what):
-        # exits with 1 for a last frame that is still being written
-        return int(self.net.run(host, ['sh', '-c', f'tcpdump -Z root -nr /run/{host}.pcap {shlex.quote(what)} 2>/dev/null | wc -l']).stdout)
-
-    def fetch_captures(self, to):
-        """For a person who looks into a failure."""
-        for name in self.capturing:
-            packed = self.net.run(name, ['sh', '-c', f'gzip -c /run/{name}.pcap | base64 -w 0'], 120).stdout
-            (to / f'{name}.pcap.gz.base64').write_text(packed)

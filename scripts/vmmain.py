@@ -3,19 +3,22 @@
 
 import argparse
 import contextlib
-import json
 import os
 import pathlib
+import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
+import guest
 import lab
 import vmlab
 import vmscenarios
 
-STATE = pathlib.Path('/run/cordon-vm-lab.json')
+STATE = pathlib.Path('/run/cordon-vm-lab')  # a link to the directory of the lab that is kept
 
 
 def clock(text, began=time.monotonic()):
@@ -23,9 +26,10 @@ def clock(text, began=time.monotonic()):
 
 
 def run(args):
-    names = args.scenario or list(vmscenarios.SCENARIOS)
+    names = list(dict.fromkeys(args.scenario)) or list(vmscenarios.SCENARIOS)
     results = {}
     with vmscenarios.Run(args.image, clock, args.count) as runner:
+        runner.need_image(names)
         for name in names:
             results[name] = runner.scenario(name)
         for what, value in runner.figures.items():
@@ -38,18 +42,26 @@ def run(args):
 
 
 def up(args):
-    if STATE.exists():
+    if STATE.is_symlink():
         raise lab.LabError(f'a lab is kept already ({STATE}); scripts/vm-lab down ends it')
-    made = vmlab.VmLab(args.image, engine=args.engine, say=clock, mortal=False)
+    vmlab.need_image(args.image)
+    work = tempfile.mkdtemp(prefix='cordon-vmlab-')
+    STATE.symlink_to(work)  # before the first machine: however this ends, `down` finds them all
     try:
+        made = vmlab.VmLab(args.image, engine=args.engine, say=clock, work=work, mortal=False)
         made.up()
         made.learn_hosts()
-    except BaseException:
-        made.close()
+        made.gateway.end_master()
+    except KeyboardInterrupt:
+        down(args)
         raise
-    pids = [made.gateway.process.pid, *(g.process.pid for g in made.net.guests.values())]
-    STATE.write_text(json.dumps({'work': str(made.work), 'pids': pids, 'port': made.gateway.port}))
-    made.gateway.end_master()
+    except Exception:
+        end(work)
+        for large in ('hosts/initramfs', 'gateway/disk'):
+            pathlib.Path(work, large).unlink(missing_ok=True)
+        STATE.unlink(missing_ok=True)
+        clock(f'the machines are ended; their consoles and logs are in {work}')
+        raise
     print(f'The lab runs. Hosts: {" ".join(made.hosts)}\n'
           f'On a host:             scripts/vm-lab on staff ping -c 1 10.20.0.11\n'
           f'As the administrator:  ssh -i {made.gateway.key} -p {made.gateway.port} admin@127.0.0.1\n'
@@ -59,10 +71,9 @@ def up(args):
 
 
 def on(args):
-    state = json.loads(STATE.read_text()) if STATE.exists() else None
-    if not state:
+    if not STATE.is_symlink():
         raise lab.LabError('no lab runs; scripts/vm-lab up starts one')
-    hosts = vmlab.Hosts(pathlib.Path(state['work'], 'hosts'))
+    hosts = vmlab.Hosts(STATE.readlink() / 'hosts')
     if args.host not in hosts.home:
         raise lab.LabError(f'there is no host {args.host}; there are {", ".join(hosts.home)}')
     hosts.join()
@@ -71,24 +82,39 @@ def on(args):
     return done.returncode
 
 
+def machines(work):
+    """Processes of QEMU that speak of a lab's directory."""
+    numbers = [int(name) for name in os.listdir('/proc') if name.isdigit()]
+    return [pid for pid in numbers if re.match(rf'(\S*/)?qemu-system-\S+ .*{re.escape(str(work))}/', lab.command_line(pid))]
+
+
+def end(work):
+    for pid in machines(work):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    lab.wait_for('the machines end', lambda: not machines(work), 10)
+
+
 def down(_):
-    if not STATE.exists():
+    if not STATE.is_symlink():
         print('no lab runs')
         return 0
-    state = json.loads(STATE.read_text())
-    # a number may mean another process by now: only those that still speak of this lab
-    for pid in state['pids']:
-        if state['work'] in lab.command_line(pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-    lab.wait_for('the machines end', lambda: not any(state['work'] in lab.command_line(pid) for pid in state['pids']), 10)
-    subprocess.run(['rm', '-rf', state['work']], check=True)
-    STATE.unlink()
+    work = STATE.readlink()
+    end(work)
+    shutil.rmtree(work, ignore_errors=True)
+    STATE.unlink(missing_ok=True)
     return 0
 
 
 def stop_on(signum, frame):
     raise KeyboardInterrupt
+
+
+def count(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'{number} cuts would show nothing')
+    return number
 
 
 def main():
@@ -99,7 +125,7 @@ def main():
     verb = verbs.add_parser('run', help='run scenarios (all of them, or those named)', description='Scenarios:\n' + listed,
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     verb.add_argument('scenario', nargs='*', metavar='SCENARIO')
-    verb.add_argument('--count', type=int, help='how often power-cut pulls the plug (default: 3)')
+    verb.add_argument('--count', type=count, help='how often power-cut pulls the plug (default: 3)')
     verb.set_defaults(go=run)
     kept = verbs.add_parser('up', help='start the lab and leave it running')
     kept.add_argument('--engine', choices=['dpdk', 'nft'], default='dpdk')
@@ -118,10 +144,12 @@ def main():
         parser.error(f'no scenario {unknown[0]}; there are {", ".join(vmscenarios.SCENARIOS)}')
     if os.geteuid() != 0:
         parser.error('run this as root; nothing was changed')
-    signal.signal(signal.SIGTERM, stop_on)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, stop_on)
     try:
         return args.go(args)
-    except (lab.LabError, OSError) as err:
+    except (lab.LabError, guest.GuestError, subprocess.SubprocessError, OSError) as err:
         print(f'vm-lab: {err}', file=sys.stderr)
         return 6
     except KeyboardInterrupt:

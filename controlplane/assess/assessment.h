@@ -43,7 +43,8 @@ struct evidence {
 	uint64_t decisions, lost;
 	uint64_t open_accounts, missing_rows, clock_back, removed_days;
 	bool days_unread;
-	uint64_t readbacks, readbacks_unequal;
+	uint64_t readbacks, readbacks_unequal; /* of the active generation; of any */
+	uint64_t clock_asked, clock_bad; /* read-backs of any; those dated by a clock nobody vouched for */
 	double readback_gap_seconds;
 };
 

@@ -103,14 +103,21 @@ static void gate_health(const struct assessment *a, enum stage stage, struct cel
 
 static void gate_clock(const struct assessment *a, enum stage stage, struct cell *cell)
 {
+	const struct evidence *e = &a->evidence[stage];
 	double ahead = (double)(a->latest_ns - a->now_ns) / NS_PER_SECOND;
+	double share = a->c->stages[stage].loss; /* a record of unknown date is as good as lost */
 
 	if (ahead > a->c->limits.clock_tolerance_seconds)
 		cell_lack(cell, CELL_INSUFFICIENT, "evidence is dated %.0f s after now: the clock went back",
 			  ahead);
-	if (a->evidence[stage].clock_back)
+	if (e->clock_back)
 		cell_lack(cell, CELL_INSUFFICIENT, "the clock went back %llu times while decisions were made",
-			  (unsigned long long)a->evidence[stage].clock_back);
+			  (unsigned long long)e->clock_back);
+	if ((double)e->clock_bad > share * (double)e->clock_asked)
+		cell_lack(cell, CELL_INSUFFICIENT,
+			  "the clock was not synchronised at %llu of %llu read-backs, at most %g %% are "
+			  "allowed",
+			  (unsigned long long)e->clock_bad, (unsigned long long)e->clock_asked, 100 * share);
 }
 
 static void gate_readback(const struct assessment *a, enum stage stage, struct cell *cell)

@@ -179,7 +179,8 @@ static int collect_readback(struct assessment *a, struct evidence *e)
 		"SELECT max(:from_ns, coalesce((SELECT min(active_ns) FROM generation), :until_ns))";
 	static const char sql[] = "SELECT r.time_ns, r.equal AND r.generation = r.expected AND "
 				  "r.image_digest = g.image_digest, "
-				  "r.generation = :generation FROM readback AS r JOIN generation AS g "
+				  "r.generation = :generation, coalesce(r.clock_bad, 0) FROM readback AS r "
+				  "JOIN generation AS g "
 				  "ON g.number = r.expected AND g.active_ns IS NOT NULL "
 				  "WHERE r.time_ns >= :from_ns AND r.time_ns < :until_ns ORDER BY r.time_ns";
 	int64_t last = e->until_ns, gap = 0;
@@ -198,6 +199,8 @@ static int collect_readback(struct assessment *a, struct evidence *e)
 			e->readbacks_unequal++;
 		else if (sqlite3_column_int(q, 2))
 			e->readbacks++;
+		e->clock_asked++;
+		e->clock_bad += (uint64_t)sqlite3_column_int(q, 3);
 	}
 	if (e->until_ns - last > gap)
 		gap = e->until_ns - last;

@@ -170,6 +170,8 @@ static json_t *evidence_json(const struct assessment *a, enum stage stage)
 		{"open_accounts", e->open_accounts},
 		{"missing_rows", e->missing_rows},
 		{"clock_back", e->clock_back},
+		{"clock_asked", e->clock_asked},
+		{"clock_bad", e->clock_bad},
 		{"removed_days", e->removed_days},
 	};
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "complete.h"
 #include "help.h"
 
 static const struct option_def global_options[] = {
@@ -383,13 +384,20 @@ static int run_dump(struct parse *p)
 	return cli_written(p->cli, fflush(p->cli->out) == 0, CLI_DONE);
 }
 
+static int run_complete(struct parse *p)
+{
+	complete((const char *const *)p->argv + p->at, (unsigned)(p->argc - p->at), p->cli->out);
+	return cli_written(p->cli, fflush(p->cli->out) == 0, CLI_DONE);
+}
+
 /* Words that are no verbs: they work without daemon, policy or options. */
 static const struct {
 	const char *word;
 	int (*run)(struct parse *p);
 } words[] = {
-	{"help", run_help},         {"--help", run_help}, {"-h", run_help},         {"version", run_version},
-	{"--version", run_version}, {"-V", run_version},  {"__commands", run_dump},
+	{"help", run_help},       {"--help", run_help},         {"-h", run_help},
+	{"version", run_version}, {"--version", run_version},   {"-V", run_version},
+	{"__commands", run_dump}, {"__complete", run_complete},
 };
 
 static int run_word(struct parse *p, const char *word)

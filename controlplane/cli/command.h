@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The command table: one entry per verb says how it is called, what it accepts, whether it needs the daemon
- * and what runs it. Dispatch, --help, `cordon help` and `cordon __commands` (from which completion and manual
- * pages are made) all read this one table, so they cannot disagree. Single-threaded, like all of the CLI.
+ * and what runs it. Dispatch, --help, `cordon help`, completion (`cordon __complete`) and `cordon __commands`
+ * all read this one table, so they cannot disagree. Single-threaded, like all of the CLI.
  */
 #pragma once
 
@@ -59,6 +59,7 @@ struct cli {
 	bool format_given;
 	bool err_colour;
 	const char *socket; /* NULL: the default */
+	unsigned wait_s;    /* how long online_call() lets an engine connect that is not connected yet */
 };
 
 extern const struct command cli_commands[];

@@ -8,6 +8,10 @@
 #define EXAMPLES(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define TEXTUAL                                                                                              \
 	(OUT_BIT(OUT_TABLE) | OUT_BIT(OUT_WIDE) | OUT_BIT(OUT_PLAIN) | OUT_BIT(OUT_JSON) | OUT_BIT(OUT_JSONL))
+#define WAIT_OPTION                                                                                          \
+	{                                                                                                    \
+		"wait", 0, "SECONDS", "for an engine that is not connected yet (default 30)", 0              \
+	}
 #define NOT_BUILT(verb, what)                                                                                \
 	{                                                                                                    \
 		.name = verb, .usage = "...", .summary = what                                                \
@@ -128,7 +132,7 @@ const struct command cli_commands[] = {
 		.args_max = 1,
 		.examples = EXAMPLES("cordon commit policies/hq -m 'printing for staff' --ticket CHG-1077"),
 		.options = OPTIONS({"message", 'm', "TEXT", "why, for the log", OPTION_NEEDED},
-				   {"ticket", 0, "ID", "the change it belongs to", 0},
+				   {"ticket", 0, "ID", "the change it belongs to", 0}, WAIT_OPTION,
 				   {"confirm", 0, "TIME", "come back unless confirmed", OPTION_LATER}),
 		.notes = "All or nothing: what fails leaves the old generation in force, and says so\n"
 			 "(exit code 3, 4, 6 or 7).",
@@ -142,7 +146,7 @@ const struct command cli_commands[] = {
 		.formats = TEXTUAL,
 		.args_max = 1,
 		.examples = EXAMPLES("cordon rollback", "cordon rollback 12 -m 'printing broke'"),
-		.options = OPTIONS({"message", 'm', "TEXT", "why, for the log", 0}),
+		.options = OPTIONS({"message", 'm', "TEXT", "why, for the log", 0}, WAIT_OPTION),
 		.notes = "Without N: the generation before the one in force.",
 	},
 	{

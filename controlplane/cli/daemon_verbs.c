@@ -14,6 +14,10 @@
 #define INTERRUPTED_IN_FLIGHT                                                                                \
 	"cordon: interrupted; the daemon may still finish the request: see cordon status\n"
 
+/* An engine may take that long to start: its ports, huge pages, devices that are looked for. */
+#define WAIT_S     30
+#define WAIT_MAX_S 3600
+
 static bool wants_json(const struct cli *cli)
 {
 	return cli->style.format == OUT_JSON || cli->style.format == OUT_JSONL;
@@ -41,7 +45,13 @@ static void print_applied(FILE *out, const json_t *data)
 static int apply(struct cli *cli, const char *path, json_t *body)
 {
 	json_t *answer;
+	unsigned long long wait_s;
 
+	if (!cli_number(cli, "wait", 0, WAIT_MAX_S, WAIT_S, &wait_s)) {
+		json_decref(body);
+		return CLI_USAGE;
+	}
+	cli->wait_s = (unsigned)wait_s;
 	cli_interrupt_says(INTERRUPTED_IN_FLIGHT);
 	int code = online_call(cli, "POST", path, NULL, 0, body, &answer);
 	json_t *data = json_object_get(answer, "data");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Texts made from the command table: help for people, JSON lines for completion and manual pages. Pure, to a
+/* Texts made from the command table: help for people, JSON lines for programs. Pure, to a
  * FILE. */
 #pragma once
 

@@ -3,11 +3,17 @@
  * as it was, what to do next. */
 #include "online.h"
 
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "diag.h"
 #include "member.h"
+#include "notices.h"
+
+#define HTTP_NOT_CONNECTED 503 /* nothing was tried */
+#define ASK_AGAIN_MS       250
 
 static const char *socket_path(const struct cli *cli)
 {
@@ -111,6 +117,35 @@ static int finish(struct cli *cli, enum api_result result, struct api_reply *rep
 	return cli_fail(cli, CLI_UNREACHABLE, "the daemon gave no usable answer: %s", reply->text);
 }
 
+static int64_t mono_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* An engine that is just being started connects in a moment: then the same request is good. */
+static enum api_result ask(struct cli *cli, struct api_client *client, const char *method, const char *path,
+			   const struct api_query *query, size_t n, const json_t *body, struct api_reply *got)
+{
+	const struct timespec pause = {0, ASK_AGAIN_MS * 1000000L};
+	const int64_t until = mono_ms() + cli->wait_s * 1000LL;
+
+	for (bool told = false;; told = true) {
+		enum api_result result = api_call(client, method, path, query, n, body, got);
+
+		if (result != API_ANSWERED || got->status != HTTP_NOT_CONNECTED || mono_ms() >= until)
+			return result;
+		if (!told)
+			cli_note(cli, "waiting, for %u s at most: %s", cli->wait_s,
+				 member_text(json_object_get(got->json, "error"), "text",
+					     "an engine is away"));
+		api_reply_free(got);
+		nanosleep(&pause, NULL);
+	}
+}
+
 int online_call(struct cli *cli, const char *method, const char *path, const struct api_query *query,
 		size_t n, const json_t *body, json_t **answer)
 {
@@ -120,11 +155,25 @@ int online_call(struct cli *cli, const char *method, const char *path, const str
 	*answer = NULL;
 	if (client == NULL)
 		return cli_fail(cli, CLI_UNREACHABLE, "out of memory");
-	enum api_result result = api_call(client, method, path, query, n, body, &got);
+	enum api_result result = ask(cli, client, method, path, query, n, body, &got);
 	int code = finish(cli, result, &got, body, answer);
 	api_reply_free(&got);
 	api_client_free(client);
 	return code;
+}
+
+static void print_notice(void *err, const char *text)
+{
+	fprintf(err, "  ! %s\n", text);
+}
+
+void online_notices(struct cli *cli)
+{
+	char *path = strdup(socket_path(cli));
+
+	if (path != NULL)
+		notices_each(dirname(path), print_notice, cli->err);
+	free(path);
 }
 
 json_t *online_members(const json_t *answer)

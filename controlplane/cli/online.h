@@ -13,5 +13,8 @@ int online_call(struct cli *cli, const char *method, const char *path, const str
 		size_t n, const json_t *body, json_t **answer);
 /* A list of findings on stderr, with carets where `body` (of the request, or NULL) holds the files. */
 void online_findings(struct cli *cli, const json_t *findings, const json_t *body);
+/* Of a daemon that cannot be reached: what the start of the box left to be told beside its socket, on stderr.
+ */
+void online_notices(struct cli *cli);
 /* The envelope without its data, for out_envelope(). */
 json_t *online_members(const json_t *answer);

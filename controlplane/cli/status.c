@@ -167,6 +167,14 @@ static void show_engines(const struct screen *s)
 		needs, needs == 1 ? "rule needs" : "rules need");
 }
 
+/* Of a gateway that says no more than up or not, that. */
+static const char *port_word(const json_t *port)
+{
+	if (strcmp(member_text(port, "state", ""), "removed") == 0)
+		return "REMOVED";
+	return json_is_true(json_object_get(port, "up")) ? "up" : "DOWN";
+}
+
 static void show_ports(const struct screen *s)
 {
 	size_t i, k;
@@ -180,7 +188,7 @@ static void show_ports(const struct screen *s)
 			if (!any)
 				line(s, "ports");
 			fprintf(s->out, "%s%s %s", any ? "  " : "", member_text(port, "name", "-"),
-				json_is_true(json_object_get(port, "up")) ? "up" : "DOWN");
+				port_word(port));
 			any = true;
 		}
 	}
@@ -317,6 +325,8 @@ int verb_status(struct cli *cli)
 	bool good;
 
 	int code = online_call(cli, "GET", "/v1/status", NULL, 0, NULL, &answer);
+	if (code == CLI_UNREACHABLE)
+		online_notices(cli);
 	if (code != CLI_DONE)
 		return code;
 	if (cli->style.format == OUT_JSON || cli->style.format == OUT_JSONL)

@@ -9,6 +9,7 @@
 
 #include "addr.h"
 #include "config_value.h"
+#include "device_string.h"
 
 #define N(a)        (sizeof(a) / sizeof((a)[0]))
 #define MTU_DEFAULT 1500u
@@ -40,7 +41,8 @@ static void read_device(void *object, const struct yaml_node *n, struct diags *d
 	p->device_place = n->place;
 	if (p->device && (!p->device[0] || strpbrk(p->device, " \t\r\n")))
 		diag_add(d, SEV_ERROR, n->place,
-			 "a device is a PCI address or a DPDK device string without spaces");
+			 "a device is a PCI address, a DPDK device, vhost:PATH or a kernel device's name, "
+			 "without spaces");
 }
 
 static void read_role(void *object, const struct yaml_node *n, struct diags *d)
@@ -209,8 +211,21 @@ bool config_port_device(const struct config_port *p, char device[NFT_DEVICE])
 	return true;
 }
 
+/* cordon-dp opens what DPDK has a driver for. */
+static void check_dpdk_devices(const struct config *c, struct diags *d)
+{
+	for (size_t i = 0; i < c->n_ports; i++) {
+		const struct config_port *p = &c->ports[i];
+		const char *wrong = device_string_wrong(p->device);
+
+		if (wrong)
+			diag_add(d, SEV_ERROR, p->device_place, "engine dpdk cannot open `%s`: %s", p->device,
+				 wrong);
+	}
+}
+
 /* The kernel engine bridges kernel devices, each once. */
-static void check_devices(const struct config *c, struct diags *d)
+static void check_kernel_devices(const struct config *c, struct diags *d)
 {
 	char device[CONFIG_PORTS_MAX][NFT_DEVICE];
 
@@ -220,10 +235,10 @@ static void check_devices(const struct config *c, struct diags *d)
 		device[i][0] = 0;
 		if (!config_port_device(p, device[i]))
 			diag_add(d, SEV_ERROR, p->device_place,
-				 "%s: nft needs a port that keeps a kernel device: its name, or "
-				 "net_af_packet or "
+				 "%s needs a port that keeps a kernel device: %snet_af_packet or "
 				 "net_af_xdp with iface=NAME; port `%s` has `%s`",
-				 c->engine == DP_ENGINE_NFT ? "engine" : "fail", p->name, p->device);
+				 c->standby ? "fail: nft" : "engine: nft", c->standby ? "" : "its name, or ",
+				 p->name, p->device);
 		for (size_t k = 0; k < i && device[i][0]; k++)
 			if (strcmp(device[i], device[k]) == 0)
 				diag_add(d, SEV_ERROR, p->device_place,
@@ -234,8 +249,10 @@ static void check_devices(const struct config *c, struct diags *d)
 
 void config_ports_check(const struct config *c, const struct yaml_node *ports, struct diags *d)
 {
+	if (c->engine == DP_ENGINE_DPDK)
+		check_dpdk_devices(c, d);
 	if (d->n_errors == 0 && (c->engine == DP_ENGINE_NFT || c->standby))
-		check_devices(c, d);
+		check_kernel_devices(c, d);
 	if (c->n_ports == 0)
 		diag_add(d, SEV_ERROR, ports->place, "a gateway needs at least one port");
 	for (size_t i = 0; i < c->n_ports; i++) {

@@ -66,7 +66,8 @@ static int on_readback(void *ctx, const char *engine, const struct readback *got
 {
 	struct pending *p = ctx;
 
-	return journal_readback(&p->d->journal, engine, got, expected->number, equal, error);
+	return journal_readback(&p->d->journal, engine, got, expected->number, equal,
+				daemon_clock(p->d) == CLOCK_BAD, error);
 }
 
 static int on_active(void *ctx, const struct enforced *g, char *error)
@@ -287,7 +288,7 @@ static bool enforce(struct daemon *d, struct generation *g, const struct commit_
 	int r = link_sync_bindings(d);
 
 	if (r < 0)
-		return refuse(d, e, 503, CLI_NOT_APPLIED, NULL, "%s", first_error(d));
+		return refuse(d, e, 502, CLI_NOT_APPLIED, NULL, "%s", first_error(d));
 	transaction(d, &w, g, meta);
 	if (enforced_both(d, &w, g) < 0)
 		return refuse(d, e, 500, CLI_NOT_APPLIED, NULL, "out of memory for the bindings");
@@ -299,8 +300,8 @@ static bool enforce(struct daemon *d, struct generation *g, const struct commit_
 		take_active(d, g, &w);
 	} else {
 		resync_all(d);
-		refuse(d, e, 503, CLI_NOT_APPLIED, NULL, "the dataplane did not take the policy: %s%s",
-		       te.text,
+		refuse(d, e, 502, CLI_NOT_APPLIED, NULL, "%s did not take the policy: %s%s",
+		       link_title(daemon_primary(d)), te.text,
 		       te.old_in_force ? ""
 				       : "; the old generation is published again on the next connection");
 	}
@@ -308,6 +309,7 @@ static bool enforce(struct daemon *d, struct generation *g, const struct commit_
 	return r == 0;
 }
 
+/* 503 says that nothing was tried, so that who asks may ask again. */
 static bool ready(struct daemon *d, struct commit_error *e)
 {
 	for (size_t i = 0; i < d->n_links; i++) {
@@ -317,8 +319,7 @@ static bool ready(struct daemon *d, struct commit_error *e)
 			return refuse(d, e, 503, CLI_NOT_APPLIED,
 				      l->kind == DP_ENGINE_NFT ? "start cordon-nft, then commit again"
 							       : "start cordon-dp, then commit again",
-				      "%s is not connected: %s",
-				      i == 0 ? "the dataplane" : "the kernel engine", l->text);
+				      "%s is not connected: %s", link_title(l), l->text);
 	}
 	if (d->open_intent)
 		return refuse(d, e, 503, CLI_NOT_APPLIED, "wait until the dataplane is connected again",

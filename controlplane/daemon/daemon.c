@@ -243,6 +243,7 @@ static void retain(struct daemon *d, int64_t now_ms)
 	if (now_ms - d->retained_ms < RETAIN_EVERY_MS)
 		return;
 	d->retained_ms = now_ms;
+	store_reserve(d->store);
 	if (store_retain(d->store, d->config->records_max, 0) < 0)
 		daemon_log(d, LOG_LEVEL_WARNING, "retention: %s", store_error(d->store));
 }

@@ -36,6 +36,7 @@ struct link {
 	bool closed;                /* told to deny everything, because of a difference */
 	uint8_t standby;            /* enum dp_standby that was seen last */
 	uint64_t takeovers;         /* that were told about */
+	uint32_t removed;           /* bit per port whose removal was told about */
 	char text[ENFORCER_ERROR];  /* why it is not connected or not equal; "" if all is well */
 	char told[ENFORCER_ERROR];  /* the difference that was told last */
 	/* of the last read-back, and of the one before anything was repaired */
@@ -115,8 +116,14 @@ static inline struct link *daemon_primary(struct daemon *d)
 }
 /* The word for an engine: `dpdk`, `nft`. */
 const char *link_word(const struct link *l);
+/* The same in a sentence. */
+const char *link_title(const struct link *l);
 /* Every engine of the config is connected. */
 bool daemon_connected(const struct daemon *d);
+
+enum daemon_clock { CLOCK_UNKNOWN, CLOCK_GOOD, CLOCK_BAD };
+/* Whether somebody vouches for this machine's UTC: the kernel, or the config. Unknown without an engine. */
+enum daemon_clock daemon_clock(const struct daemon *d);
 
 /* Number of the active generation, 0 if none. */
 uint32_t daemon_generation(const struct daemon *d);

@@ -25,6 +25,7 @@ static bool is_gauge(const char *name)
 		"generation",        "dp_connected",      "dp_equal",     "bindings",
 		"bindings_unknown",  "bindings_conflict", "dp_bindings",  "dp_sessions",
 		"dp_generation",     "dp_heartbeat",      "engine_equal", "proof_age_seconds",
+		"port_up",           "port_removed",
 	};
 
 	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
@@ -144,6 +145,16 @@ static void print_engines(FILE *out, const struct daemon *d)
 	print_metric(out, "takeovers_total", takeovers);
 }
 
+static void print_ports(FILE *out, const struct daemon *d, const char *name, uint32_t bits)
+{
+	char port[RING_PORT_NAME + 1];
+
+	print_type(out, name);
+	for (size_t i = 0; i < d->n_ports; i++)
+		fprintf(out, "cordon_%s{port=\"%s\"} %u\n", name, label_text(d->ports[i].name, port),
+			bits >> i & 1);
+}
+
 static void print_daemon(FILE *out, struct daemon *d)
 {
 	struct bindings_count c = bindings_count(d->bindings);
@@ -157,7 +168,11 @@ static void print_daemon(FILE *out, struct daemon *d)
 	print_metric(out, "bindings", c.bound);
 	print_metric(out, "bindings_unknown", c.unknown);
 	print_metric(out, "bindings_conflict", c.conflict);
-	if (!dp_connected(l->dp) || ring_open(&ring, dp_last_hello(l->dp)->ring_path, false) < 0)
+	if (!dp_connected(l->dp))
+		return;
+	print_ports(out, d, "port_up", dp_last_hello(l->dp)->port_up);
+	print_ports(out, d, "port_removed", dp_last_hello(l->dp)->port_removed);
+	if (ring_open(&ring, dp_last_hello(l->dp)->ring_path, false) < 0)
 		return;
 	print_ring(out, &ring);
 	ring_close(&ring);

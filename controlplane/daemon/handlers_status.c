@@ -18,6 +18,13 @@
 
 /* --- engine ----------------------------------------------------------------------------------- */
 
+static const char *port_state(const struct dp_hello *h, size_t i)
+{
+	if (h->port_removed >> i & 1)
+		return "removed";
+	return h->port_up >> i & 1 ? "up" : "down";
+}
+
 static json_t *ports_json(const struct daemon *d, const struct dp_hello *h)
 {
 	json_t *list = json_array();
@@ -28,13 +35,14 @@ static json_t *ports_json(const struct daemon *d, const struct dp_hello *h)
 		for (size_t k = 0; k < d->config->n_ports; k++)
 			if (strcmp(d->config->ports[k].name, d->ports[i].name) == 0)
 				p = &d->config->ports[k];
-		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:b, s:s, s:s}", "name", d->ports[i].name, "driver",
-					h->port_driver[i], "up", (int)(h->port_up >> i & 1), "side",
-					p && p->side == PORT_OUTSIDE ? "outside" : "inside", "role",
-					!p                      ? "unknown"
-					: p->role == PORT_TRUNK ? "trunk"
-								: "access"));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:b, s:s, s:s, s:s}", "name", d->ports[i].name,
+						"driver", h->port_driver[i], "up", (int)(h->port_up >> i & 1),
+						"state", port_state(h, i), "side",
+						p && p->side == PORT_OUTSIDE ? "outside" : "inside", "role",
+						!p                      ? "unknown"
+						: p->role == PORT_TRUNK ? "trunk"
+									: "access"));
 	}
 	return list;
 }
@@ -250,12 +258,12 @@ static void attend(json_t *list, bool when, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	json_array_append_new(list, json_string(text));
+	json_array_append_new(list, answer_string(text));
 }
 
 static void attend_engine(json_t *list, const struct daemon *d, const struct link *l)
 {
-	const char *who = l == &d->links[0] ? "the dataplane" : "the kernel engine";
+	const char *who = link_title(l);
 	bool connected = dp_connected(l->dp);
 
 	attend(list, !connected, "%s is not connected: %s", who, l->text);
@@ -270,20 +278,51 @@ static void attend_engine(json_t *list, const struct daemon *d, const struct lin
 	       "cordon-dp is gone: the kernel enforces in its place");
 }
 
+static void attend_ports(json_t *list, const struct daemon *d)
+{
+	const struct dp *dp = d->links[0].dp;
+
+	for (size_t i = 0; i < d->n_ports && dp_connected(dp); i++)
+		attend(list, dp_last_hello(dp)->port_removed >> i & 1,
+		       "port %s is removed: its card or device is gone, the other ports go on; when it is "
+		       "back, restart cordon-ports and cordon-dp, or the gateway, to use it again",
+		       d->ports[i].name);
+}
+
 static void attend_notice(void *list, const char *text)
 {
 	attend(list, true, "%s", text);
+}
+
+static json_t *clock_json(const struct daemon *d)
+{
+	enum daemon_clock clock = daemon_clock(d);
+
+	return json_pack("{s:s, s:o}", "source", d->config->clock_trusted ? "trusted" : "kernel",
+			 "synchronised",
+			 clock == CLOCK_UNKNOWN ? json_null() : json_boolean(clock == CLOCK_GOOD));
 }
 
 static json_t *attention_json(const struct daemon *d, const struct laws *l)
 {
 	struct bindings_count c = bindings_count(d->bindings);
 	json_t *list = json_array();
+	uint64_t free_bytes;
+	bool full = store_full(d->store, &free_bytes);
 
 	notices_each(d->run_dir, attend_notice, list);
 	for (size_t i = 0; i < d->n_links; i++)
 		attend_engine(list, d, &d->links[i]);
+	attend_ports(list, d);
 	attend(list, d->box_error, "this kernel cannot be the nft engine: %s", d->box_error);
+	attend(list, daemon_clock(d) == CLOCK_BAD,
+	       "the clock is not synchronised: records have the time that this machine believes it is, and "
+	       "no stage is awarded for it. Give it a time server, or say `clock: trusted` in the gateway's "
+	       "config");
+	attend(list, full,
+	       "the disk of %s is full but for %llu MiB: policies can still be committed, records of traffic "
+	       "wait and are lost when their ring is full; make room",
+	       d->config->dir, (unsigned long long)(free_bytes >> 20));
 	attend(list, d->open_intent, "generation %u is prepared but not decided", d->open_intent);
 	attend(list, d->active && !d->active->rs,
 	       "generation %u no longer compiles with this version or config; commit a policy that does",
@@ -307,10 +346,11 @@ void handle_status(void *ctx, const struct api_request *rq, struct api_answer *a
 	daemon_read_records(d);
 	reader_laws(d->reader, &laws);
 	handlers_answer(d, a, "status",
-			json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "engines", engines_json(d),
-				  "needs_dpdk", (json_int_t)needs, "identities", identities_json(d), "scopes",
-				  scopes_json(d), "laws", laws_json(d, &laws), "records",
-				  records_json(d, &laws), "attention", attention_json(d, &laws), "started",
-				  json_time(d->started_ns), "generation", generation_json(d)),
+			json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "engines",
+				  engines_json(d), "needs_dpdk", (json_int_t)needs, "identities",
+				  identities_json(d), "scopes", scopes_json(d), "laws", laws_json(d, &laws),
+				  "records", records_json(d, &laws), "attention", attention_json(d, &laws),
+				  "started", json_time(d->started_ns), "clock", clock_json(d), "generation",
+				  generation_json(d)),
 			laws.lost == 0 && laws.closed, laws.lost);
 }

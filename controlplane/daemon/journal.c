@@ -27,10 +27,17 @@ int64_t utc_now_ns(void)
 /* A store of before has every column but those that were added since. */
 static void add_columns(struct sqlite3 *db)
 {
-	if (sql_number(db, 0,
-		       "SELECT count(*) FROM pragma_table_info('generation') WHERE name = 'needs_dpdk'",
-		       "") == 0)
-		sql_run(db, "ALTER TABLE generation ADD COLUMN needs_dpdk INTEGER", "");
+	static const struct {
+		const char *table, *name, *add;
+	} columns[] = {
+		{"generation", "needs_dpdk", "ALTER TABLE generation ADD COLUMN needs_dpdk INTEGER"},
+		{"readback", "clock_bad", "ALTER TABLE readback ADD COLUMN clock_bad INTEGER"},
+	};
+
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		if (sql_number(db, 0, "SELECT count(*) FROM pragma_table_info(?) WHERE name = ?", "tt",
+			       columns[i].table, columns[i].name) == 0)
+			sql_run(db, columns[i].add, "");
 }
 
 void journal_init(struct journal *j, struct sqlite3 *db)
@@ -199,7 +206,7 @@ int journal_abandon(struct journal *j, uint32_t number, char *error)
 }
 
 int journal_readback(struct journal *j, const char *engine, const struct readback *got, uint32_t expected,
-		     bool equal, char *error)
+		     bool equal, bool clock_bad, char *error)
 {
 	uint8_t digest[32] = {0};
 	char text[65] = "";
@@ -209,11 +216,12 @@ int journal_readback(struct journal *j, const char *engine, const struct readbac
 		EVP_Digest(got->image, got->size, digest, NULL, EVP_sha256(), NULL);
 		digest_text(digest, text);
 	}
-	r = sql_run(j->db,
-		    "INSERT INTO readback (time_ns, engine, generation, expected, image_digest, equal)"
-		    " VALUES (?, ?, ?, ?, ?, ?)",
-		    "itiiti", utc_now_ns(), engine, (int64_t)got->generation, (int64_t)expected, text,
-		    (int64_t)equal);
+	r = sql_run(
+		j->db,
+		"INSERT INTO readback (time_ns, engine, generation, expected, image_digest, equal, clock_bad)"
+		" VALUES (?, ?, ?, ?, ?, ?, ?)",
+		"itiitii", utc_now_ns(), engine, (int64_t)got->generation, (int64_t)expected, text,
+		(int64_t)equal, (int64_t)clock_bad);
 	return r < 0 ? failed(j, r, "read-back", error) : 0;
 }
 

@@ -57,8 +57,9 @@ int journal_intent(struct journal *j, const struct generation *g, const struct c
 		   const struct dictionary *dict, char *error);
 int journal_activate(struct journal *j, uint32_t number, char *error);
 int journal_abandon(struct journal *j, uint32_t number, char *error);
+/* clock_bad: nobody vouches for the clock that dates it. */
 int journal_readback(struct journal *j, const char *engine, const struct readback *got, uint32_t expected,
-		     bool equal, char *error);
+		     bool equal, bool clock_bad, char *error);
 
 /* Number of the generation in this state with the highest number, 0 if there is none. */
 uint32_t journal_newest(struct journal *j, const char *state);

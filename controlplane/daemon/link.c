@@ -16,6 +16,7 @@
 
 #define BACKOFF_FIRST_MS  100u
 #define BACKOFF_MAX_MS    5000u
+#define BACKOFF_ABSENT_MS 1000u /* nobody at the socket: to ask again costs nothing */
 #define PING_EVERY_MS     2000
 #define LASTGOOD_EVERY_MS 1000
 
@@ -110,6 +111,11 @@ const char *link_word(const struct link *l)
 	return dp_enforcer(l->dp)->name;
 }
 
+const char *link_title(const struct link *l)
+{
+	return l->kind == DP_ENGINE_NFT ? "the kernel engine" : "the dataplane";
+}
+
 bool daemon_connected(const struct daemon *d)
 {
 	for (size_t i = 0; i < d->n_links; i++)
@@ -118,17 +124,38 @@ bool daemon_connected(const struct daemon *d)
 	return true;
 }
 
+/* All engines ask the same kernel and config. */
+enum daemon_clock daemon_clock(const struct daemon *d)
+{
+	for (size_t i = 0; i < d->n_links; i++)
+		if (dp_connected(d->links[i].dp))
+			return dp_last_hello(d->links[i].dp)->clock_bad ? CLOCK_BAD : CLOCK_GOOD;
+	return CLOCK_UNKNOWN;
+}
+
 static void lost(struct daemon *d, struct link *l)
 {
-	if (strcmp(l->text, dp_error(l->dp)) != 0)
-		daemon_log(d, LOG_LEVEL_WARNING, "%s: %s", link_word(l), dp_error(l->dp));
-	snprintf(l->text, sizeof(l->text), "%s", dp_error(l->dp));
+	/* an engine that gave no reason was not the one that failed */
+	const char *why = dp_error(l->dp)[0]
+				  ? dp_error(l->dp)
+				  : "what was agreed with it cannot be written down, see `records`";
+
+	if (strcmp(l->text, why) != 0)
+		daemon_log(d, LOG_LEVEL_WARNING, "%s: %s", link_word(l), why);
+	snprintf(l->text, sizeof(l->text), "%s", why);
 	dp_disconnect(l->dp);
 	l->equal = false;
 	if (l == daemon_primary(d))
 		d->keep.n_batch = 0;
 	l->next_try_ms = mono_now_ms() + l->backoff_ms;
 	l->backoff_ms = l->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : l->backoff_ms * 2;
+}
+
+static void absent(struct daemon *d, struct link *l)
+{
+	if (l->backoff_ms > BACKOFF_ABSENT_MS)
+		l->backoff_ms = BACKOFF_ABSENT_MS;
+	lost(d, l);
 }
 
 /* The dataplane's own order of ports; one that the config does not know counts as inside and has no evidence.
@@ -206,8 +233,9 @@ static void connect_now(struct daemon *d, struct link *l)
 
 	if (l->backoff_ms == 0)
 		l->backoff_ms = BACKOFF_FIRST_MS;
-	if (dp_connect(l->dp) < 0) {
-		lost(d, l);
+	r = dp_connect(l->dp);
+	if (r < 0) {
+		(r == -ENOENT || r == -ECONNREFUSED ? absent : lost)(d, l);
 		return;
 	}
 	if (primary)
@@ -276,6 +304,26 @@ static void tell_takeover(struct daemon *d, struct link *l)
 	l->standby = h->standby;
 }
 
+static void tell_removals(struct daemon *d, struct link *l)
+{
+	const struct dp_hello *h = dp_last_hello(l->dp);
+	uint32_t changed = l == daemon_primary(d) ? h->port_removed ^ l->removed : 0;
+
+	for (size_t i = 0; i < d->n_ports; i++) {
+		bool removed = h->port_removed >> i & 1;
+
+		if (!(changed >> i & 1))
+			continue;
+		journal_event(&d->journal, removed ? "port-removed" : "port-back",
+			      removed ? "port %s: its device is gone, the other ports go on"
+				      : "port %s has its device again",
+			      d->ports[i].name);
+		if (removed)
+			journal_event(&d->journal, "alarm", "port %s is removed", d->ports[i].name);
+	}
+	l->removed = h->port_removed;
+}
+
 static void ping(struct daemon *d, struct link *l, int64_t now_ms)
 {
 	l->ping_ms = now_ms;
@@ -284,6 +332,7 @@ static void ping(struct daemon *d, struct link *l, int64_t now_ms)
 		return;
 	}
 	tell_takeover(d, l);
+	tell_removals(d, l);
 	if (dp_last_hello(l->dp)->generation != daemon_generation(d) && d->active && !l->closed &&
 	    !l->adopted)
 		l->verify_ms = INT64_MIN / 2;

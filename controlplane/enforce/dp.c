@@ -206,6 +206,7 @@ int dp_connect(struct dp *dp)
 	if (m.hello.engine != dp->kind)
 		return broken(dp, -EPROTO, "is not what answers at its socket");
 	take_hello(dp, &m.hello);
+	dp->enforcer.error[0] = 0; /* of an earlier time */
 	dp->connection++;
 	return 0;
 }

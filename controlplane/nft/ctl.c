@@ -92,6 +92,7 @@ static void fill_hello(const struct ctl *c, struct dp_hello *h)
 		.engine = DP_ENGINE_NFT,
 		.features = kernel_features(k),
 		.layout = (uint8_t)kernel_layout(k),
+		.clock_bad = !kernel_clock_good(k),
 	};
 	memcpy(h->digest, kernel_digest(k), sizeof(h->digest));
 	snprintf(h->ring_path, sizeof(h->ring_path), "%s", records_ring_path(c->world.records));

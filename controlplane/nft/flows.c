@@ -272,8 +272,8 @@ static void take_mark(struct records *r, struct session *s, const struct nl_sess
 {
 	struct mark_meaning m;
 
-	if (!s) { /* the event of its opening was lost, or it is older than we */
-		meet(r, now);
+	if (!s) { /* its opening was lost, or it is older than we: an event does not say since when it is */
+		r->list_due = true;
 		return;
 	}
 	s->flow.state = state_of(now, s->flow.state);

@@ -114,6 +114,11 @@ const uint8_t *kernel_digest(const struct kernel *k)
 	return p ? p->digest : unknown;
 }
 
+bool kernel_clock_good(const struct kernel *k)
+{
+	return k->clock_good;
+}
+
 uint32_t kernel_features(const struct kernel *k)
 {
 	return k->features;

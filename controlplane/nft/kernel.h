@@ -69,6 +69,8 @@ bool kernel_enforces(const struct kernel *k);
 /* Of the policy; zero if it is not known. */
 const uint8_t *kernel_digest(const struct kernel *k);
 uint32_t kernel_features(const struct kernel *k);
+/* UTC can be relied on: the kernel says so, or the config. */
+bool kernel_clock_good(const struct kernel *k);
 uint32_t kernel_layout(const struct kernel *k);
 
 /* Readable when the schedule has an edge or the clock was set. */

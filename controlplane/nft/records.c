@@ -252,6 +252,8 @@ void records_use(struct records *r, const struct nft_program *program, const str
 		records_ready(r); /* what the programs before have decided */
 	else
 		records_clock(r);
+	if (r->told && !r->program && program)
+		r->began_ns = r->recorder.now.utc_ns; /* what is open by now was not opened by a decision */
 	r->told = true;
 	r->program = program;
 	r->version = *version;

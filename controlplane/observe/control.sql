@@ -79,7 +79,8 @@ CREATE TABLE IF NOT EXISTS readback (
 	generation INTEGER NOT NULL,        -- what the engine says it runs
 	expected INTEGER NOT NULL,
 	image_digest TEXT NOT NULL,
-	equal INTEGER NOT NULL
+	equal INTEGER NOT NULL,
+	clock_bad INTEGER                   -- 1: nobody vouched for the clock that dates this and the records around it; NULL: not known
 );
 -- Binding history: who had an address, when.
 CREATE TABLE IF NOT EXISTS binding (

@@ -309,6 +309,8 @@ int reader_pass(struct reader *r, int64_t now_utc_ns, uint32_t max)
 	int error = prepare_sources(r);
 
 	if (!error)
+		error = store_room(r->store);
+	if (!error)
 		error = ledger_begin(&r->ledger, now_utc_ns);
 	if (!error) {
 		error = stage(r, max < INT32_MAX ? max : INT32_MAX, &n);

@@ -283,6 +283,7 @@ static int open_control(struct store *s)
 		snprintf(s->error, sizeof(s->error), "%.200s: %s", s->dir, strerror(-error));
 		return error;
 	}
+	store_reserve(s);
 	error = open_writer(s, CONTROL_FILE, store_control_sql, &s->control);
 	return error ? error : check_control(s);
 }

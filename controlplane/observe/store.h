@@ -52,5 +52,10 @@ void reader_free(struct reader *r);
  * pending). */
 int reader_pass(struct reader *r, int64_t now_utc_ns, uint32_t max);
 void reader_laws(struct reader *r, struct laws *out);
+/* On a disk that is full, give up the room that is held for it; hold it again when there is room enough. Done
+ * at opening; else now and then. */
+void store_reserve(struct store *s);
+/* Whether so little is free that no records of traffic are stored, and how much that is. */
+bool store_full(const struct store *s, uint64_t *free_bytes);
 /* Remove whole days beyond `max_bytes` or `max_days` (0: no bound), oldest first. */
 int store_retain(struct store *s, uint64_t max_bytes, unsigned max_days);

@@ -25,6 +25,7 @@ struct store {
 	char dir[STORE_PATH_MAX];
 	bool read_only;
 	bool unmade; /* read_only, and there is no store */
+	bool reserve_held;
 	sqlite3 *control;
 	sqlite3 *flows; /* of `flows_day`, for writing */
 	char flows_day[STORE_DAY_TEXT];
@@ -36,6 +37,8 @@ struct store {
 
 /* Sets the error text and gives the -errno of what SQLite said last about `db` while `doing`. */
 int store_fail(struct store *s, sqlite3 *db, const char *file, const char *doing);
+/* 0, or -ENOSPC with its text: what is left is not for records of traffic (reserve.c). */
+int store_room(struct store *s);
 int store_exec(struct store *s, sqlite3 *db, const char *file, const char *sql);
 /* `dir`/`name`; false if it does not fit. */
 bool store_path(const struct store *s, const char *name, char path[STORE_PATH_MAX]);

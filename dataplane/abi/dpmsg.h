@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-#define DP_ABI   2u
+#define DP_ABI   3u
 #define DP_TEXT  160u
 #define DP_BATCH 24u
 
@@ -109,13 +109,15 @@ struct dp_hello {
 	char ring_path[96];
 	char port_name[32][16];
 	char port_driver[32][16];
-	uint32_t port_up; /* bit per port */
+	uint32_t port_up;      /* bit per port */
+	uint32_t port_removed; /* bit per port: its device has left, and only a restart takes it back */
 	uint8_t tap, test_mode, no_huge;
 	uint8_t engine;    /* enum dp_engine */
 	uint32_t features; /* enum dp_feature */
 	uint8_t layout;    /* enum nft_layout in force */
 	uint8_t standby;   /* enum dp_standby */
-	uint16_t reserved;
+	uint8_t clock_bad; /* neither the kernel nor the config says that UTC is right */
+	uint8_t reserved;
 	uint64_t takeovers;       /* how often the standby became active */
 	int64_t takeover_ns;      /* UTC of the last; 0 never */
 	uint64_t takeover_gap_ms; /* of the last: from the dataplane's last heartbeat to the kernel's first

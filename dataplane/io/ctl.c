@@ -19,6 +19,7 @@
 #include "log.h"
 #include "notify.h"
 #include "peer.h"
+#include "removal.h"
 
 #define EVENT_WAIT_MS 5 /* how long an endpoint event may wait for us */
 #define SECOND_NS     1000000000ull
@@ -48,6 +49,7 @@ static void fill_hello(const struct ctl *c, struct dp_hello *h)
 		.pid = (uint32_t)getpid(),
 		.tap = w->args->tap,
 		.no_huge = w->args->no_huge,
+		.clock_bad = !atomic_load_explicit(&w->clock->utc_good, memory_order_relaxed),
 	};
 	if (image)
 		memcpy(h->digest, image->digest, sizeof(h->digest));
@@ -58,6 +60,7 @@ static void fill_hello(const struct ctl *c, struct dp_hello *h)
 		memcpy(h->port_name[i], port->name, sizeof(h->port_name[i]));
 		memcpy(h->port_driver[i], port->driver, sizeof(h->port_driver[i]));
 		h->port_up |= (uint32_t)atomic_load_explicit(&port->up, memory_order_relaxed) << i;
+		h->port_removed |= (uint32_t)atomic_load_explicit(&port->removed, memory_order_relaxed) << i;
 	}
 }
 
@@ -270,15 +273,21 @@ static void watch_links(struct ctl *c)
 {
 	for (uint32_t i = 0; i < c->world.ports->n; i++) {
 		struct port *port = &c->world.ports->port[i];
-		struct order o = {.kind = ORDER_PORT, .port = {i, false}};
+		struct order o = {.kind = ORDER_PORT, .port = {.index = i}};
 
-		if (!port_poll_link(c->world.ports, port))
+		if (!port->open || !port_poll_link(c->world.ports, port))
 			continue;
 		o.port.up = atomic_load_explicit(&port->up, memory_order_relaxed);
 		log_info("port %s is %s", port->name, o.port.up ? "up" : "down");
 		if (worker_order(c->world.worker, &o) == -ETIMEDOUT)
 			c->world.publisher->stuck = true;
 	}
+}
+
+static void watch_removals(struct ctl *c)
+{
+	if (removal_see_to(c->world.ports, c->world.worker) == -ETIMEDOUT)
+		c->world.publisher->stuck = true;
 }
 
 /* The service manager hears from us only while the worker works, too: it is the worker that forwards. */
@@ -350,6 +359,7 @@ int ctl_run(struct ctl *c)
 			dispatch(c, &events[i]);
 		pass_events(c);
 		each_second(c);
+		watch_removals(c);
 		if (c->world.publisher->stuck)
 			return -ETIMEDOUT;
 	}

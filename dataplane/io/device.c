@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "device_string.h"
 #include "netdev.h"
 
 #define L2_ROOM         22u /* Ethernet, two tags */
@@ -24,25 +25,15 @@ static const struct driver_need {
 	{"net_af_xdp", 8192},
 	{"net_af_packet", 2048},
 	{"net_null", 512},
+	{"net_vhost", 512}, /* it copies, both ways */
 };
 #define MBUFS_DEFAULT 4096u
-
-/* `0000:03:00.0` or `03:00.0`. */
-static bool is_pci(const char *device)
-{
-	unsigned domain, bus, slot, function;
-	int end = 0;
-
-	if (sscanf(device, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &end) != 4)
-		sscanf(device, "%2x:%2x.%1x%n", &bus, &slot, &function, &end);
-	return end && (!device[end] || device[end] == ',');
-}
 
 static void plan_names(struct device *d, const char *device, uint32_t index)
 {
 	size_t word = strcspn(device, ",");
 
-	d->pci = is_pci(device);
+	d->pci = device_string_is_pci(device);
 	if (d->pci || (word && isdigit((unsigned char)device[word - 1])))
 		snprintf(d->id, sizeof(d->id), "%.*s", (int)word, device);
 	else
@@ -51,6 +42,17 @@ static void plan_names(struct device *d, const char *device, uint32_t index)
 	snprintf(d->driver, sizeof(d->driver), "%.*s", d->pci ? 3 : (int)word, d->pci ? "pci" : device);
 	for (size_t n = strlen(d->driver); !d->pci && n && isdigit((unsigned char)d->driver[n - 1]); n--)
 		d->driver[n - 1] = 0;
+}
+
+/* The guest's frames are whole and lie in one buffer: no segments to join, and none that the guest could make
+ * as long as it likes. One queue, because there is one worker. */
+static void plan_guest(struct device *d, const char *path, uint32_t index)
+{
+	snprintf(d->socket, sizeof(d->socket), "%s", path);
+	snprintf(d->driver, sizeof(d->driver), "net_vhost");
+	snprintf(d->id, sizeof(d->id), "net_vhost%u", index);
+	snprintf(d->devargs, sizeof(d->devargs), "%s,iface=%s,queues=1,client=0,tso=0,linear-buffer=1", d->id,
+		 path);
 }
 
 /* af_packet's rings have 512 frames of 2,048 bytes unless it is told otherwise. Larger frames, and as many
@@ -107,15 +109,18 @@ static int plan_capture(struct device *d, const char *device, char *error, size_
 
 int device_plan(struct device *d, const struct args_port *port, uint32_t index, char *error, size_t room)
 {
-	const char *device = port->device;
+	const char *device = port->device, *wrong = device_string_wrong(device), *guest;
 
 	*d = (struct device){.mbufs = MBUFS_DEFAULT, .frame_room = port->engine.mtu + L2_ROOM};
-	plan_names(d, device, index);
-	if (!d->pci && strncmp(device, "net_", 4)) {
-		snprintf(error, room, "port %s: device '%s' is neither a PCI address nor a DPDK net_* device",
-			 port->name, device);
+	if (wrong) {
+		snprintf(error, room, "port %s: device '%s': %s", port->name, device, wrong);
 		return -EINVAL;
 	}
+	guest = vhost_path(device, &wrong);
+	if (guest)
+		plan_guest(d, guest, index);
+	else
+		plan_names(d, device, index);
 	netdev_of(device, d->netdev);
 	plan_frames(d, device);
 	for (size_t i = 0; i < sizeof(driver_needs) / sizeof(driver_needs[0]); i++)

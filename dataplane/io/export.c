@@ -118,15 +118,23 @@ static struct rte_tel_data *one_port(uint32_t i)
 	rte_tel_data_add_dict_string(d, "name", port->name);
 	rte_tel_data_add_dict_string(d, "driver", port->driver);
 	rte_tel_data_add_dict_int(d, "up", atomic_load_explicit(&port->up, memory_order_relaxed));
+	rte_tel_data_add_dict_int(d, "removed", atomic_load_explicit(&port->removed, memory_order_relaxed));
 	rte_tel_data_add_dict_container(d, "dropped", drops(i, i), 0);
 	return d;
 }
 
+/* A dictionary in an array is not allowed. */
 static int on_ports(const char *command, const char *parameters, struct rte_tel_data *d)
 {
-	rte_tel_data_start_array(d, RTE_TEL_CONTAINER);
-	for (uint32_t i = 0; i < exported->ports->n; i++)
-		rte_tel_data_add_array_container(d, one_port(i), 0);
+	rte_tel_data_start_dict(d);
+	for (uint32_t i = 0; i < exported->ports->n; i++) {
+		struct rte_tel_data *port = one_port(i);
+		char key[16];
+
+		snprintf(key, sizeof(key), "port%u", i);
+		if (port)
+			rte_tel_data_add_dict_container(d, key, port, 0);
+	}
 	return 0;
 }
 

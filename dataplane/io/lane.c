@@ -35,9 +35,14 @@ static void dress(const struct lane *lane, struct frame *f, struct rte_mbuf *m)
 	m->pkt_len = f->len;
 }
 
-static bool send_one(struct lane *lane, struct rte_mbuf *m)
+static uint16_t transmit(const struct lane *lane, struct rte_mbuf **m, uint16_t n)
 {
-	if (rte_eth_tx_burst(lane->id, 0, &m, 1))
+	return likely(!lane->left) ? rte_eth_tx_burst(lane->id, 0, m, n) : 0;
+}
+
+static bool send_one(const struct lane *lane, struct rte_mbuf *m)
+{
+	if (transmit(lane, &m, 1))
 		return true;
 	rte_pktmbuf_free(m);
 	return false;
@@ -67,7 +72,7 @@ static bool flood(struct lanes *l, const struct frame *f)
 
 static void flush(struct lane *lane, struct lanes_tally *tally)
 {
-	uint16_t sent = rte_eth_tx_burst(lane->id, 0, lane->out, lane->n);
+	uint16_t sent = transmit(lane, lane->out, lane->n);
 
 	if (unlikely(sent < lane->n))
 		rte_pktmbuf_free_bulk(lane->out + sent, lane->n - sent);
@@ -117,4 +122,9 @@ void lanes_send_own(struct lanes *l, struct frame *f)
 	if (l->tags)
 		dress(&l->lane[f->out_port], f, m);
 	send_one(&l->lane[f->out_port], m);
+}
+
+void lanes_leave(struct lanes *l, uint32_t port)
+{
+	l->lane[port].left = true;
 }

@@ -17,6 +17,7 @@ struct lane {
 	uint16_t id; /* DPDK's */
 	uint16_t n;
 	bool trunk;
+	bool left; /* never to be touched again */
 	uint16_t native;
 	struct rte_mbuf *out[ENGINE_BURST];
 };
@@ -38,3 +39,5 @@ void lanes_init(struct lanes *l, const struct ports *ports, const struct engine_
 struct lanes_tally lanes_dispatch(struct lanes *l, struct frame *frames, uint32_t n);
 /* A frame made by the engine in `cookie`'s buffer. */
 void lanes_send_own(struct lanes *l, struct frame *f);
+/* From now on nothing is received from that port, and what would go there cannot be sent. */
+void lanes_leave(struct lanes *l, uint32_t port);

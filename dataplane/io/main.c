@@ -296,6 +296,11 @@ static int drop_rights(struct dataplane *dp, char *error)
 	return rights_drop_all(error, ERROR_ROOM);
 }
 
+static int admit_guests(struct dataplane *dp, char *error)
+{
+	return ports_admit(&dp->ports, error, ERROR_ROOM);
+}
+
 static int run_worker(struct dataplane *dp, char *error)
 {
 	int code = worker_start(dp->worker, EAL_WORKER_LCORE);
@@ -309,8 +314,8 @@ static int run_worker(struct dataplane *dp, char *error)
 static int start_up(struct dataplane *dp, char *error)
 {
 	static int (*const steps[])(struct dataplane * dp, char *error) = {
-		take_lock, note_start,  plan_ports,     start_eal,    open_ports,  start_pdump,
-		make_ring, make_worker, load_last_good, open_control, drop_rights, run_worker,
+		take_lock,   note_start,     plan_ports,   start_eal,   open_ports, start_pdump,  make_ring,
+		make_worker, load_last_good, open_control, drop_rights, run_worker, admit_guests,
 	};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {

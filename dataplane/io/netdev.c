@@ -107,6 +107,13 @@ bool netdev_is_up(int fd, const char *name)
 	       (request.ifr_flags & IFF_RUNNING);
 }
 
+bool netdev_is_there(int fd, unsigned index)
+{
+	struct ifreq request = {.ifr_ifindex = (int)index};
+
+	return !ioctl(fd, SIOCGIFNAME, &request) || errno != ENODEV;
+}
+
 int netdev_raise_mtu(int fd, const char *name, int mtu)
 {
 	struct ifreq request = {0};

@@ -21,5 +21,7 @@ int netdev_claim(const char *name, char *error, size_t room);
 int netdev_clear_xdp(const char *name, char *error, size_t room);
 /* Whether it is up and has a carrier. `fd` is any socket. */
 bool netdev_is_up(int fd, const char *name);
+/* Of an index: a device that was made anew is another one, whatever its name. */
+bool netdev_is_there(int fd, unsigned index);
 /* Let it carry IP packets of `mtu` bytes at least. 0 or -errno. */
 int netdev_raise_mtu(int fd, const char *name, int mtu);

@@ -90,7 +90,8 @@ static uint32_t poll_port(struct worker *w, uint32_t port, struct engine_clock n
 {
 	struct rte_mbuf *mbufs[ENGINE_BURST];
 	struct frame frames[ENGINE_BURST];
-	uint32_t n = rte_eth_rx_burst(w->lanes.lane[port].id, 0, mbufs, ENGINE_BURST);
+	const struct lane *lane = &w->lanes.lane[port];
+	uint32_t n = likely(!lane->left) ? rte_eth_rx_burst(lane->id, 0, mbufs, ENGINE_BURST) : 0;
 
 	if (!n)
 		return 0;
@@ -143,6 +144,8 @@ static bool do_dump(struct worker *w, struct order *o, struct engine_clock now)
 static bool do_port(struct worker *w, struct order *o, struct engine_clock now)
 {
 	engine_port_state(w->engine, o->port.index, o->port.up);
+	if (o->port.leave)
+		lanes_leave(&w->lanes, o->port.index);
 	return true;
 }
 

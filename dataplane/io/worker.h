@@ -44,6 +44,7 @@ struct order {
 		struct {
 			uint32_t index;
 			bool up;
+			bool leave; /* the device is about to be closed: never touch it again */
 		} port;
 		struct {
 			struct dp_probes *probes; /* `forwarded` of each frame is filled in */

@@ -18,6 +18,9 @@ EXPOSURE = {
     'cordon-args': 0.2, 'cordond': 0.5, 'cordon-ports': 1.8, 'cordon-bridge': 1.8, 'cordon-nft': 1.8, 'cordon-nft-safe': 1.6,
     'cordon-dp': 1.1, 'cordon-dp af_packet': 2.4, 'cordon-dp af_xdp': 2.9, 'cordon-dp uio': 2.2,
 }
+# The appliance's own. What has no user runs once, as root; cordon-data mounts for everybody, so little can be kept from its sight.
+APPLIANCE = ROOT / 'firmware/image/root/usr/lib/systemd/system'
+APPLIANCE_EXPOSURE = {'cordon-console@': 0.4, 'cordon-devices': 1.5, 'cordon-first-policy': 1.1, 'cordon-do': 2.5, 'cordon-setup': 2.8, 'cordon-data': 4.1}
 WATCHED = ('cordon-dp', 'cordon-nft', 'cordond')
 USERS = {'cordon-dp': 'cordon-dp', 'cordon-nft': 'cordon-nft', 'cordond': 'cordond', 'cordon-args': 'cordond'}
 
@@ -52,7 +55,8 @@ def files(inst):
                      'libexec/cordon/port-prepare', 'libexec/cordon/write-args', 'lib/sysusers.d/cordon.conf', 'lib/tmpfiles.d/cordon.conf',
                      'lib/sysctl.d/cordon.conf', 'lib/udev/rules.d/60-cordon.rules', 'lib/systemd/system-generators/cordon-generator',
                      'share/cordon/cordon.yaml', 'share/cordon/schema/policy.schema.json', 'share/cordon/examples/agency-core/rules.yaml',
-                     'share/cordon/ztmm/catalogue.yaml', 'share/cordon/ztmm/views.sql', 'share/man/man1/cordon.1', 'share/man/man8/cordond.8'):
+                     'share/cordon/ztmm/catalogue.yaml', 'share/cordon/ztmm/views.sql', 'share/man/man1/cordon.1', 'share/man/man8/cordond.8',
+                     'share/bash-completion/completions/cordon'):
             if not (inst.prefix / path).is_file():
                 raise AssertionError(f'{path} is missing')
         for name in ('bridge-prepare', 'port-prepare', 'write-args'):
@@ -111,6 +115,19 @@ def secure(inst, name):
     return case
 
 
+def appliance():
+    """Nothing that stays is root, and what root does once has no more rights than it is said to have."""
+    units = {path.stem: path for path in APPLIANCE.glob('*.service')}
+    tap.equal(set(units), set(APPLIANCE_EXPOSURE), 'units')
+    for name, path in units.items():
+        text = path.read_text()
+        tap.equal('User=' in text, 'Type=oneshot' not in text, f'{name} has a user of its own or runs once')
+        with tempfile.TemporaryDirectory() as scratch:
+            copy = pathlib.Path(scratch, f'{name}x.service' if name.endswith('@') else path.name)
+            copy.write_text(text)
+            tap.equal(exposure(copy), APPLIANCE_EXPOSURE[name], f'exposure of {name}')
+
+
 def supervised(inst):
     """Each daemon is watched and restarted under its own user; units of root hold CAP_NET_ADMIN and no more."""
     def case():
@@ -124,9 +141,34 @@ def supervised(inst):
             if not user:
                 tap.equal(re.findall(r'^CapabilityBoundingSet=(.*)', text, re.M), ['CAP_NET_ADMIN'], name)
         made = (inst.prefix / 'lib/sysusers.d/cordon.conf').read_text()
+        for line in ('g cordon-vhost -', 'd /run/cordon/vhost 2750 cordon-dp cordon-vhost -'):
+            if not any(line in file.read_text().splitlines() for file in inst.prefix.glob('lib/*.d/cordon.conf')):
+                raise AssertionError(f'nothing says `{line}`')
         for user in USERS.values():
             if not re.search(rf'^u {user} ', made, re.M):
                 raise AssertionError(f'nobody makes user {user}')
+    return case
+
+
+def failures_only(inst):
+    """systemd's limit of starts is one of failures: what ended as asked is forgotten, and nothing else is."""
+    def case():
+        command = re.search(r"^ExecStopPost=-\+/bin/sh -c '(.*)'$", inst.text('cordon-nft'), re.M)[1].replace('$$', '$').replace('%n', 'the-unit')
+        with tempfile.TemporaryDirectory() as name:
+            systemctl = pathlib.Path(name, 'systemctl')
+            systemctl.write_text('#!/bin/sh\necho "$*"\n')
+            systemctl.chmod(0o755)
+            for result, said in (('success', 'reset-failed the-unit\n'), ('signal', ''), ('exit-code', ''), ('watchdog', ''), ('timeout', '')):
+                done = run('env', f'PATH={name}', f'SERVICE_RESULT={result}', '/bin/sh', '-c', command)
+                tap.equal((done.returncode, done.stdout), (0, said), result)
+    return case
+
+
+def shut_when_stopped(inst):
+    """The bridge's unit never gives a port to the kernel, whatever its link was before."""
+    def case():
+        tap.equal(re.findall(r'^(Exec\w+)=-?\S*bridge-prepare( --\w+)? @', inst.text('cordon-bridge'), re.M),
+                  [('ExecStartPre', ' --stop'), ('ExecStart', ''), ('ExecStop', ' --stop')], 'cordon-bridge')
     return case
 
 
@@ -140,11 +182,13 @@ protected: ["10.20.0.0/16"]
 """
 
 
-def write_args(inst, scratch, config):
+def write_args(inst, scratch, config, notices=False):
     file = scratch / 'cordon.yaml'
     file.write_text(config)
     run_dir = scratch / 'run'
-    run_dir.mkdir(exist_ok=True)
+    (run_dir / 'notices' if notices else run_dir).mkdir(parents=True, exist_ok=True)
+    if notices:
+        (run_dir / 'notices/config').touch()
     path = f'{inst.prefix}/sbin:' + os.environ['PATH']
     done = run(inst.prefix / 'libexec/cordon/write-args', file, run_dir, env=dict(os.environ, PATH=path))
     return done, {p.stem: p.read_text() for p in run_dir.glob('*.args')}
@@ -158,6 +202,7 @@ def arguments(inst):
             virtual = ('net_af_packet0,iface=eth1', 'net_af_packet1,iface=eth2')
             for engine, fail, ports, filled in (
                     ('dpdk', 'closed', ('0000:03:00.0', 'net_af_xdp,iface=eth2'), {'dp', 'port'}),
+                    ('dpdk', 'closed', ('vhost:/run/cordon/vhost/a', 'vhost:/run/cordon/vhost/b'), {'dp', 'port'}),
                     ('dpdk', 'nft', virtual, {'dp', 'nft', 'bridge'}),
                     ('nft', 'closed', ('eth1', 'eth2'), {'nft', 'bridge'})):
                 config = CONFIG.format(engine=engine, fail=fail, a=ports[0], b=ports[1])
@@ -172,11 +217,147 @@ def arguments(inst):
     return case
 
 
+def told(notices):
+    return {p.name: p.read_text().splitlines() for p in notices.iterdir() if p.stat().st_size}
+
+
+GOOD = CONFIG.format(engine='dpdk', fail='closed', a='0000:03:00.0', b='0000:04:00.0')
+BAD = GOOD.replace('role: access', 'role: excess')
+WORD = 'cordon.yaml:5:45: error: `excess` is not one of: access, trunk'
+
+
+def config_notice(inst):
+    """An error of the config is left to be told; a good config takes that away, and what its parts could not do before."""
+    def case():
+        runs_here()
+        with tempfile.TemporaryDirectory() as name:
+            scratch = pathlib.Path(name)
+            for config, words in ((BAD.replace('dpdk', 'dpkd'), 'cordon.yaml:2:9: error: `dpkd` is not one of: dpdk, nft'), (BAD, WORD)):
+                done, _ = write_args(inst, scratch, config, notices=True)
+                tap.equal((done.returncode, set(told(scratch / 'run/notices'))), (2, {'config'}), 'with an error')
+                first, rest = told(scratch / 'run/notices')['config']
+                tap.equal(first, f'config: {scratch}/{words}', 'what')
+                tap.contains(rest, f'nothing starts until it is repaired: correct {scratch}/cordon.yaml, then: systemctl restart cordon-args cordond')
+                tap.contains(done.stderr, '^~~~')
+            done, args = write_args(inst, scratch, GOOD, notices=True)
+            tap.equal((done.returncode, done.stderr), (0, ''), 'repaired')
+            tap.equal(told(scratch / 'run/notices'), {}, 'nothing is left')
+            tap.equal('port' in args, True, 'and the arguments are there')
+        made = (inst.prefix / 'lib/tmpfiles.d/cordon.conf').read_text()
+        for line in ('d /run/cordon-notices 0755 root root -', 'f /run/cordon-notices/config 0664 root cordond -',
+                     'L+ /run/cordon/notices - - - - /run/cordon-notices'):
+            tap.contains(made, line)
+        for part in ('upgrade', 'ports', 'bridge'):
+            tap.contains(re.search('^ExecStartPost=-\\+/bin/rm (.*)', inst.text('cordon-args'), re.M)[1], f'/run/cordon-notices/{part}')
+    return case
+
+
+def maintainer_script(scratch, *args, systemd=True):
+    """The package's postinst with its paths below `scratch`; what it runs is written down by stand-ins for systemctl and systemd-sysctl."""
+    text = (ROOT / 'firmware/debian/cordon.postinst').read_text()
+    for path in ('/etc/cordon/cordon.yaml', '/run/cordon', '/run/systemd/system', '/usr/lib/sysctl.d/cordon.conf',
+                 '/proc/sys/vm/nr_hugepages', '/lib/systemd/systemd-sysctl'):
+        if not re.search(re.escape(path), text):
+            raise AssertionError(f'the script does not name {path}')
+        text = re.sub(rf'(?<![\w/]){re.escape(path)}', f'{scratch}{path}', text)
+    script = scratch / 'postinst'
+    script.write_text(text)
+    for path in ('bin/systemctl', 'lib/systemd/systemd-sysctl'):
+        (scratch / path).parent.mkdir(parents=True, exist_ok=True)
+        (scratch / path).write_text(f'#!/bin/sh\necho {path.rpartition("/")[2]} "$@" >>{scratch}/called\n')
+        (scratch / path).chmod(0o755)
+    (scratch / 'called').write_text('')
+    if systemd:
+        (scratch / 'run/systemd/system').mkdir(parents=True, exist_ok=True)
+    done = run('sh', script, *args, env=dict(os.environ, PATH=f'{scratch}/bin:{inst.prefix}/sbin:' + os.environ['PATH']))
+    tap.equal(done.returncode, 0, done.stderr)
+    return done.stderr, (scratch / 'called').read_text().splitlines()
+
+
+def box(scratch, config, pages=256):
+    for path, text in (('etc/cordon/cordon.yaml', config), ('proc/sys/vm/nr_hugepages', f'{pages}\n'),
+                       ('usr/lib/sysctl.d/cordon.conf', (ROOT / 'firmware/sysctl.conf').read_text())):
+        (scratch / path).parent.mkdir(parents=True, exist_ok=True)
+        (scratch / path).write_text(text)
+
+
+def upgraded(inst):
+    """A version that does not take the config restarts nothing and says so, until one does or the config is repaired."""
+    def case():
+        runs_here()
+        with tempfile.TemporaryDirectory() as name:
+            scratch = pathlib.Path(name)
+            box(scratch, BAD)
+            said, called = maintainer_script(scratch, 'configure', '0.0.1')
+            tap.equal(called, ['systemctl daemon-reload'], 'with an error')
+            first, rest = told(scratch / 'run/cordon-notices')['upgrade']
+            tap.contains(first, f'does not take {scratch}/etc/cordon/cordon.yaml: {scratch}/etc/cordon/{WORD}')
+            tap.contains(rest, 'what runs goes on as it is until it is restarted')
+            tap.contains(rest, 'systemctl restart cordon-args cordond')
+            for words in ('^~~~', first.removeprefix('upgrade: '), rest.removeprefix('upgrade: ')):
+                tap.contains(said, words)
+            tap.equal((scratch / 'run/cordon-notices/upgrade').stat().st_mode & 0o777, 0o644, 'for everybody to read')
+            box(scratch, GOOD)
+            said, called = maintainer_script(scratch, 'configure', '0.0.1')
+            tap.equal(called, ['systemctl daemon-reload', 'systemctl try-restart cordon-args.service'], 'repaired')
+            tap.equal(told(scratch / 'run/cordon-notices'), {}, 'nothing is left')
+        for args, kept in ((('configure', ''), GOOD), (('configure', ''), BAD), (('configure', '0.0.1'), None), (('triggered', 'x'), BAD)):
+            with tempfile.TemporaryDirectory() as name:
+                scratch = pathlib.Path(name)
+                box(scratch, kept or '')
+                if kept is None:
+                    (scratch / 'etc/cordon/cordon.yaml').unlink()
+                tap.equal(maintainer_script(scratch, *args), ('', []), f'{args}')
+                tap.equal((scratch / 'run/cordon').exists(), False, f'{args}')
+    return case
+
+
+def huge_pages(inst):
+    """Asked for when the package is installed, but for a machine that has as many, and one that does not run (a chroot)."""
+    def case():
+        runs_here()
+        for pages, systemd, called in ((0, True, ['systemd-sysctl --prefix=vm.nr_hugepages']), (256, True, []), (512, True, []), (0, False, [])):
+            with tempfile.TemporaryDirectory() as name:
+                scratch = pathlib.Path(name)
+                box(scratch, GOOD, pages)
+                tap.equal(maintainer_script(scratch, 'configure', '', systemd=systemd), ('', called), f'{pages} pages')
+    return case
+
+
+def helper_notices(inst):
+    """What root's units could not prepare is left to be told; words of a person's own leave nothing, and a run that succeeds takes it away."""
+    def case():
+        if os.geteuid():
+            raise tap.Skip('needs root')
+        with tempfile.TemporaryDirectory() as name:
+            scratch = pathlib.Path(name)
+            (scratch / 'notices').mkdir()
+            words = scratch / 'words'
+            for helper, part, bad, good, said in (
+                    ('port-prepare', 'ports', '0000:ff:1f.7', 'net_null0', "no PCI device '0000:ff:1f.7'"),
+                    ('bridge-prepare', 'bridge', '--bridge\nc-nosuch\nc-none', '', "no network device 'c-none'; nothing was changed")):
+                def act(*argv, code=6, notices=scratch / 'notices'):
+                    done = run('env', f'CORDON_NOTICES={notices}', inst.prefix / 'libexec/cordon' / helper, *argv)
+                    tap.equal(done.returncode, code, done.stderr)
+                    return told(scratch / 'notices')
+
+                words.write_text(bad)
+                for _ in range(2):
+                    left = act(f'@{words}')
+                    tap.equal((set(left), left[part][0]), ({part}, f'{part}: {said}'), helper)
+                    tap.contains(left[part][1], 'systemctl restart cordon-args cordond')
+                tap.equal(act(f'@{words}', notices=scratch / 'none'), left, 'no directory')
+                words.write_text(good)
+                tap.equal(act(f'@{words}', code=0), {}, 'succeeded')
+                tap.equal(act(*bad.split()), {}, 'by hand')
+    return case
+
+
 def generator(inst):
     """The rights of a driver are there if the config names it, and else not."""
     def case():
         text = (inst.prefix / 'lib/systemd/system-generators/cordon-generator').read_text()
-        for device, drop_ins in (('0000:03:00.0', []), ('net_af_packet0,iface=e', ['port-af_packet.conf']),
+        for device, drop_ins in (('0000:03:00.0', []), ('vhost:/run/cordon/vhost/a', []), ('net_af_packet0,iface=e', ['port-af_packet.conf']),
                                  ('net_af_xdp,iface=e', ['port-af_xdp.conf'])):
             with tempfile.TemporaryDirectory() as name:
                 scratch = pathlib.Path(name)
@@ -206,6 +387,15 @@ def runs_from_there(inst):
     return case
 
 
+def numbers():
+    """Whose the files on the data partition are does not change from image to image."""
+    def lines(path):
+        return [line.split() for line in (ROOT / path).read_text().splitlines() if line[:2] in ('u ', 'g ')]
+    fixed = {(kind, name): number for kind, name, number, *_ in lines('firmware/image/sysusers.conf')}
+    tap.equal(set(fixed), {(kind, name) for kind, name, *_ in lines('firmware/sysusers.conf')}, 'users and groups')
+    tap.equal(sorted(fixed.values()), sorted({n for n in fixed.values() if 100 <= int(n) < 1000}), 'a number of its own for each')
+
+
 with tempfile.TemporaryDirectory(prefix='cordon-install-') as dest:
     inst = Installed(dest)
     tap.run([
@@ -214,7 +404,15 @@ with tempfile.TemporaryDirectory(prefix='cordon-install-') as dest:
         ('systemd finds nothing wrong with the units', verified(inst)),
         *((f'exposure of {name}', secure(inst, name)) for name in EXPOSURE),
         ('own users, watchdog, and no root with more than CAP_NET_ADMIN', supervised(inst)),
+        ('a stop that was asked for is no failure', failures_only(inst)),
+        ('a stopped gateway leaves its ports shut', shut_when_stopped(inst)),
+        ("the appliance's own units", appliance),
+        ("numbers of the appliance's users", numbers),
         ('arguments of each process, or what was there before', arguments(inst)),
+        ('an error of the config is told until it is repaired', config_notice(inst)),
+        ('an upgrade that does not take the config restarts nothing and tells it', upgraded(inst)),
+        ('huge pages are asked for at once', huge_pages(inst)),
+        ('what ports and bridge could not prepare is told', helper_notices(inst)),
         ('rights follow the drivers', generator(inst)),
         ('the programs find their files', runs_from_there(inst)),
     ])

@@ -5,6 +5,7 @@ config that cordond accepts."""
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -24,11 +25,13 @@ allow-from = admins operators
 key        = {KEY} # a comment of the key's
 '''
 LAST = GOOD.count('\n') + 1
+# in `tests` as they start under an emulator, if they need one
+PROGRAMS = f'{BUILD}/tests:{BUILD}/controlplane/daemon:{BUILD}/controlplane/cli:{os.environ["PATH"]}'
 
 
-def run(*words, etc='/nonexistent'):
-    env = dict(os.environ, CORDON_ETC=str(etc), CORDON_SETUP_RUN=f'{etc}/run', CORDON_NOTICES=f'{etc}/notices',
-               PATH=f'{BUILD}/tests:{BUILD}/controlplane/daemon:{os.environ["PATH"]}')
+def run(*words, etc='/nonexistent', sys='/nonexistent', path=''):
+    env = dict(os.environ, CORDON_ETC=str(etc), CORDON_SETUP_RUN=f'{etc}/run', CORDON_NOTICES=f'{etc}/notices', CORDON_SYS=str(sys),
+               PATH=path + PROGRAMS)
     return subprocess.run(['sh', SETUP, *map(str, words)], capture_output=True, text=True, env=env)
 
 
@@ -43,11 +46,11 @@ def mistakes(text):
     return found
 
 
-def one(old, new, line, words):
+def one(old, new, line, words, without=''):
     """GOOD with one thing changed has one mistake."""
     def case():
-        text = GOOD.replace(old, new)
-        assert text != GOOD, old
+        text = GOOD.replace(without, '').replace(old, new)
+        assert old in GOOD and without in GOOD, old
         found = mistakes(text)
         tap.equal(len(found), 1, f'mistakes {found}')
         tap.contains(found[0], f'F:{line}: ')
@@ -63,7 +66,23 @@ def right():
 def readme():
     text = (ROOT / 'README.md').read_text()
     block = re.search(r'```\n(gateway.*?)```', text, re.S)[1]
-    tap.equal(mistakes(block.replace('AAAA...', 'AAAAC3Nz')), ['F: right'], 'the one in the README')
+    tap.equal(mistakes(block.replace('AAAA...', KEY.split()[1])), ['F: right'], 'the one in the README')
+    found = mistakes(block)
+    tap.equal(len(found), 1, f'a key that nobody put in: {found}')
+    tap.contains(found[0], 'this one cannot be read')
+
+
+def readme_policy():
+    """The policy that the README names fits the gateway that its set-up file makes; another one locks out and is refused."""
+    block = re.search(r'```\n(gateway.*?)```', (ROOT / 'README.md').read_text(), re.S)[1].replace('AAAA...', KEY.split()[1])
+    with tempfile.TemporaryDirectory() as etc:
+        file = pathlib.Path(etc, 'setup')
+        file.write_text(block)
+        tap.equal(run('use', file, etc=etc).returncode, 0, 'taken')
+        for name, code in (('first', 0), ('agency-core', 3)):
+            done = subprocess.run(['cordon', 'check', '--config', f'{etc}/cordon.yaml', ROOT / 'policies/examples' / name],
+                                  capture_output=True, text=True, env=dict(os.environ, PATH=PROGRAMS))
+            tap.equal(done.returncode, code, done.stdout)
 
 
 def everything_at_once():
@@ -87,6 +106,66 @@ def taken(engine, expected):
     return case
 
 
+# What a machine has: PCI address, kernel's name, MAC.
+CARDS = [('0000:00:02.0', 'eth0', '52:54:00:00:00:01'), ('0000:00:03.0', 'eth1', '52:54:00:00:00:02'), ('0000:00:04.0', 'eth2', '52:54:00:00:00:03')]
+
+
+def machine(place):
+    for pci, name, mac in CARDS:
+        net = pathlib.Path(place, 'bus/pci/devices', pci, 'net', name)
+        net.mkdir(parents=True)
+        (net.parent.parent / 'class').write_text('0x020000\n')
+        (net / 'address').write_text(mac + '\n')
+        pathlib.Path(place, 'class/net', name).mkdir(parents=True)
+
+
+def on_a_machine(changes, words):
+    """Taken on a machine with these cards, or (words) refused; then what was there stays."""
+    def case():
+        with tempfile.TemporaryDirectory() as name:
+            etc, file = pathlib.Path(name, 'etc'), pathlib.Path(name, 'setup')
+            etc.mkdir()
+            machine(name)
+            text = GOOD.replace('net_af_packet,iface=eth1', '0000:00:04.0')
+            for old, new in changes:
+                assert old in text, old
+                text = text.replace(old, new)
+            file.write_text(text)
+            done = run('use', file, etc=etc, sys=name)
+            tap.equal(done.returncode, 1 if words else 0, done.stdout + done.stderr)
+            tap.equal((etc / 'cordon.yaml').exists(), not words, 'config')
+            if words:
+                tap.contains(done.stdout, words)
+                tap.equal('cordon.yaml' in done.stdout, False, 'no file is named that nobody sees')
+    return case
+
+
+def drive_at_boot(in_force, other, told):
+    """A config drive is attached to a gateway that was set up. blkid, mount and systemctl are played: here is no such drive."""
+    def case():
+        with tempfile.TemporaryDirectory() as name:
+            etc, bin, content = (pathlib.Path(name, part) for part in ('etc', 'bin', 'content'))
+            for path in (etc, bin, content):
+                path.mkdir()
+            for tool, does in {'blkid': 'echo /dev/none', 'mount': f'cp {content}/setup.conf {etc}/run/drive/', 'umount': f'rm {etc}/run/drive/*', 'systemctl': ':',
+                               'ssh-keygen': f'[ "$1" = -l ] && exec {shutil.which("ssh-keygen")} "$@"; exit 1'}.items():
+                (bin / tool).write_text(f'#!/bin/sh\n{does}\n')
+                (bin / tool).chmod(0o755)
+            for file in ('setup.conf', 'setup.drive'):
+                (etc / file).write_text(GOOD)
+            (etc / 'cordon.yaml').write_text('gateway: gw1\n')
+            if in_force:
+                (etc / 'policy-in-force').touch()
+            (content / 'setup.conf').write_text(GOOD + other)
+            # nothing of this machine is touched: there are no `management` and no `admin.keys`, and no host key is made
+            run('boot', etc=etc, path=f'{bin}:')
+            said = ''.join(path.read_text() for path in (etc / 'notices').glob('*')) if (etc / 'notices').exists() else ''
+            tap.equal('config drive' in said, bool(told), said)
+            if told:
+                tap.contains(said, told)
+    return case
+
+
 def not_taken():
     """Wrong for the set-up, and right for it but not for cordond: what was there stays."""
     for text in (GOOD.replace('access 20', 'access 20,30'), GOOD.replace('10.20.0.0/16', '10.20.0.1/16')):
@@ -106,6 +185,7 @@ def not_taken():
 tap.run([
     ('a file that is right', right),
     ("the README's file", readme),
+    ("the README's first policy", readme_policy),
     ('every mistake is told at once', everything_at_once),
     ('a gateway without a name', one('gateway    = gw1\n', '', LAST - 1, '`gateway` is missing')),
     ('a setting twice', one('gateway    = gw1', 'gateway = gw1\ngateway = gw2', 3, 'twice')),
@@ -114,6 +194,12 @@ tap.run([
     ('one port', one('port       = wan  net_af_packet,iface=eth1 trunk 20,30 outside\n', '', LAST - 1, 'here is one')),
     ('a port twice', one('= wan ', '= lan1', 4, 'twice')),
     ('a device twice', one('net_af_packet,iface=eth1', '0000:00:03.0', 4, 'is a port already')),
+    ('a device with a quote', one('0000:00:03.0 access', '0000:00:03.0"x access', 3, 'names no device')),
+    ('a management device with a bracket', one('52:54:00:00:00:01', '[Network]', 6, 'names no device')),
+    ('a PCI address in capitals', one('0000:00:03.0 access', '0000:0A:03.0 access', 3, 'lower case')),
+    ('half a PCI address', one('0000:00:03.0 access', '00:03.0 access', 3, 'in full')),
+    ("a kernel's name for the dataplane", one('0000:00:03.0 access', 'eth1 access', 3, 'takes a port by its PCI address')),
+    ('a MAC for the dataplane', one('0000:00:03.0 access', '52:54:00:00:00:02 access', 3, 'takes a port by its PCI address')),
     ('too few words', one('access 20 inside ', 'access 20 ', 3, '5 words')),
     ('an unknown role', one('trunk 20,30', 'bridge 20,30', 4, 'access or trunk')),
     ('a VLAN beyond the last', one('trunk 20,30', 'trunk 20,4095', 4, '1 to 4094')),
@@ -122,11 +208,35 @@ tap.run([
     ('no prefix', one('10.20.0.0/16', '10.20.0.0', 5, 'no prefix')),
     ('a length beyond the address', one('10.20.0.0/16', '10.20.0.0/33', 5, 'no prefix')),
     ('a management address without a length', one('192.0.2.10/24', '192.0.2.10', 6, 'no address with a length')),
+    ('a management address without a net', one('192.0.2.10/24', '192.0.2.10/0', 6, 'no address with a length')),
+    ('a management address that is none', one('192.0.2.10/24', '192.0.2.256/24', 6, 'no address with a length')),
+    ('a router that is no address', one('192.0.2.1\n', '192.0.2.999\n', 6, 'is no address')),
+    ('a router elsewhere', one('192.0.2.1\n', '192.0.3.1\n', 6, 'no neighbour')),
+    ('a router of the other family', one('192.0.2.1\n', 'fd00::1\n', 6, 'no neighbour')),
     ('a management device that is a port', one('52:54:00:00:00:01', '0000:00:03.0', 6, 'needs one of its own')),
+    ('the same, and the port comes later', one('# two ports', 'management = 0000:00:03.0 192.0.2.10/24', 1, 'needs one of its own', 'management = 52:54:00:00:00:01 192.0.2.10/24 192.0.2.1\n')),
     ('nobody may manage it', one('allow-from = admins operators\n', '', LAST - 1, 'which group')),
     ('a prefix manages it', one('admins operators', 'admins 192.0.2.0/24', 7, 'no name of a group')),
+    ('no time server', one('# two ports', 'time = pool', 1, 'no address of a time server')),
+    ('a time server that is no address', one('# two ports', 'time = 999.1.1.1', 1, 'no address of a time server')),
+    ('a time server and the own clock', one('# two ports', 'time = 192.0.2.1 local', 1, 'no address of a time server')),
     ('no key', one(f'key        = {KEY} # a comment of the key\'s\n', '', LAST - 1, '`key` is missing')),
     ('no public key', one('ssh-ed25519 AAAAC3', 'ssh-ed25519 BBBBC3', 8, 'public key file')),
+    ('half a public key', one(KEY, KEY[:60], 8, 'cannot be read')),
     ('taken, for the dataplane', taken('', 'device: "0000:00:03.0"')),
+    ('taken, with a time server', taken('time = 192.0.2.1 fd00::1\n', 'clock: kernel')),
+    ('taken, with its own clock', taken('time = local\n', 'clock: trusted')),
     ('not taken', not_taken),
+    ('a machine that has it all', on_a_machine([], None)),
+    ('a card that may come later', on_a_machine([('0000:00:04.0', '0000:00:09.0')], None)),
+    ('which the kernel engine cannot name', on_a_machine([('0000:00:04.0', '0000:00:09.0'), ('# two', 'engine = nft\n# two')], 'port wan: this machine has no device 0000:00:09.0; it has: 0000:00:02.0 (eth0)')),
+    ("a port by the kernel's name", on_a_machine([('0000:00:04.0', 'eth2'), ('# two', 'engine = nft\n# two')], None)),
+    ('the card of management by its MAC is a port', on_a_machine([('52:54:00:00:00:01', '52:54:00:00:00:02')], 'port lan1 and management: both are 0000:00:03.0')),
+    ("and by the kernel's name", on_a_machine([('52:54:00:00:00:01', 'eth1')], 'port lan1 and management: both are 0000:00:03.0')),
+    ('one card under two names', on_a_machine([('0000:00:04.0', 'net_af_packet,iface=eth1')], 'port lan1 and port wan: both are 0000:00:03.0')),
+    ('what cordond does not take', on_a_machine([('10.20.0.0/16', '10.20.0.1/16')], 'bits set beyond its length')),
+    ('a wrong drive before a policy was in force', drive_at_boot(False, 'x\n', 'config drive: setup.conf:9: ')),
+    ('the same drive before a policy was in force', drive_at_boot(False, '', None)),
+    ('another drive afterwards', drive_at_boot(True, '# x\n', 'is not taken, because a policy was in force')),
+    ('the same drive afterwards', drive_at_boot(True, '', None)),
 ])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """cordon-dp without a control plane, on kernel interfaces, as an unprivileged user with its ports' capabilities: it
-denies without a policy, enforces its last good one, drops its rights, and comes back after kill -9."""
+denies without a policy, enforces its last good one, drops its rights, comes back after kill -9, and goes on without an
+interface that is deleted under it."""
 
 import contextlib
 import json
@@ -122,14 +123,21 @@ class Site:
         self.process = None
         return code
 
-    def stats(self):
+    def ask(self, command):
         (path,) = (self.dir / 'run/dpdk').glob('*/dpdk_telemetry.v2')
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
             s.settimeout(10)
             s.connect(str(path))
             s.recv(16384)
-            s.send(b'/cordon/stats')
-            return json.loads(s.recv(16384))['/cordon/stats']
+            s.send(command.encode())
+            return json.loads(s.recv(16384))[command]
+
+    def stats(self):
+        return self.ask('/cordon/stats')
+
+    def state(self, name):
+        port = next(p for p in self.ask('/cordon/ports').values() if p['name'] == name)
+        return 'removed' if port['removed'] else 'up' if port['up'] else 'down'
 
     def ping(self, source, address):
         done = subprocess.run(['ip', 'netns', 'exec', self.ns(source), 'ping', '-c', '1', '-W', '1', address], capture_output=True)
@@ -143,6 +151,10 @@ class Site:
         return sets
 
 
+def law_of_frames(stats):
+    tap.equal(stats['frames_in'] - stats['forwarded'] - sum(stats['dropped'].values()), 0, 'law of frames')
+
+
 def enforces(site):
     """The allowed ping passes; its twin in the other direction does not arrive and is counted."""
     wait_for('the allowed ping passes', lambda: site.ping('client', '10.9.0.2'), 20)
@@ -151,7 +163,26 @@ def enforces(site):
     after = site.stats()
     if after['dropped'].get('no_rule', 0) <= before['dropped'].get('no_rule', 0):
         raise AssertionError(f'the denied ping was not counted: {after}')
-    tap.equal(after['frames_in'] - after['forwarded'] - sum(after['dropped'].values()), 0, 'law of frames')
+    law_of_frames(after)
+
+
+def goes_on_without(site):
+    """An interface is deleted while frames go there: its port is closed, what would leave there is counted, the other port lives."""
+    stream = subprocess.Popen(['ip', 'netns', 'exec', site.ns('client'), 'ping', '-q', '-i', '0.01', '10.9.0.2'], stdout=subprocess.DEVNULL)
+    try:
+        wait_for('frames come', lambda: site.stats()['forwarded'] > 100, 20)
+        call(['ip', '-n', site.ns('gw'), 'link', 'del', site.veth('server')])
+        wait_for('the port is removed', lambda: site.state('server') == 'removed', 20)
+        before = site.stats()['dropped'].get('no_port', 0)
+        wait_for('what would leave there is counted', lambda: site.stats()['dropped'].get('no_port', 0) > before + 10, 20)
+    finally:
+        stream.terminate()
+        stream.wait()
+    tap.equal(site.state('client'), 'up', 'the other port')
+    tap.contains((site.dir / 'log').read_text(), 'port server is removed')
+    tap.equal(site.capabilities(), {'0' * 16}, 'capabilities')
+    law_of_frames(site.stats())
+    tap.equal(site.stop(signal.SIGTERM), 0, 'exit code')
 
 
 def run_on(driver):
@@ -170,6 +201,7 @@ def run_on(driver):
         site.stop(signal.SIGKILL)
         site.start()
         enforces(site)
+        goes_on_without(site)
 
 
 if __name__ == '__main__':

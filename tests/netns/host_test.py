@@ -124,7 +124,7 @@ class HostLab(Lab):
             return [text for text, in db.execute('SELECT text FROM event WHERE kind = ? ORDER BY id', (kind,))]
 
     def commit(self, path):
-        return self.cordon('commit', str(path), '-m', path.stem, check=False)
+        return self.cordon('commit', str(path), '-m', path.stem, '--wait', '0', check=False)
 
     def committed(self, path):
         done = self.commit(path)
@@ -137,7 +137,9 @@ class HostLab(Lab):
                         'nft': ('host' if number else 'deny-all', number, True)}, 'engines')
 
     def newest(self, src, dst, port):
-        rows = [r for r in self.data('flows', '--from', src, '--since', '1h', '-n', '1000') if r['dst'] == dst and r['dport'] == port]
+        """Of new sessions: who was cut sends again for a while, and that is denied as of no session."""
+        rows = [r for r in self.data('flows', '--from', src, '--since', '1h', '-n', '1000')
+                if r['dst'] == dst and r['dport'] == port and r['reason'] != 'no-session']
         return max(rows, key=lambda r: r['last']) if rows else None
 
 

@@ -14,6 +14,7 @@ from traces import traces
 
 BUILD = os.environ['CORDON_BUILD']
 NETNS = f'cordon-{secrets.token_hex(2)}-bridge'
+OUTSIDE = f'{NETNS}-outside'
 VALUES = ('/proc/sys/net/netfilter/nf_conntrack_tcp_loose', '/proc/sys/net/netfilter/nf_conntrack_acct',
           '/proc/sys/net/netfilter/nf_conntrack_icmp_timeout', '/proc/sys/net/ipv6/conf/v1/disable_ipv6')
 
@@ -91,7 +92,7 @@ def from_file():
             done = subprocess.run([ROOT / 'scripts/bridge-prepare', '--netns', NETNS, *action, f'@{file}'], capture_output=True, text=True)
             return done.returncode, done.stderr
 
-        for action in ([], ['--up'], ['--shut'], ['--down']):
+        for action in ([], ['--up'], ['--shut'], ['--stop'], ['--down']):
             tap.equal(act(nothing, *action), (0, ''), f'without words {action}')
         tap.equal(act(f'{name}/missing')[0], 2, 'no file')
         tap.equal(links(), before, 'devices')
@@ -103,7 +104,37 @@ def from_file():
         tap.equal(inside('cat', '/proc/sys/net/netfilter/nf_conntrack_icmp_timeout').strip(), '10', 'the time-out that was not named')
         tap.contains(inside('ip', '-br', 'link', 'show', 'master', 'cordon1'), 'v2')
         tap.equal(act(words, '--up')[0], 6, 'up, unguarded')
-        tap.equal((act(words, '--shut'), act(words, '--down'), links()), ((0, ''), (0, ''), before), 'undone')
+        tap.equal((act(words, '--shut'), act(words, '--stop'), links()), ((0, ''), (0, ''), before), 'undone')
+
+
+def host_interfaces():
+    """Which of v3 and v4 are interfaces of the gateway's kernel: it answers whoever is outside."""
+    asked = {number: subprocess.Popen(['ip', 'netns', 'exec', OUTSIDE, 'ping', '-q', '-c', '3', '-i', '0.2', '-W', '1',
+                                       f'fe80::ff:fe00:{number}%w{number}'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+             for number in '34'}
+    return [number for number, ping in asked.items() if ping.wait() == 0]
+
+
+def given_back():
+    """No port becomes an interface of the gateway's because the bridge goes; what was one before is one again when all is undone."""
+    def make_and(action):
+        tap.equal((prepare('v3:pvid=20', 'v4:pvid=20').stderr, host_interfaces()), ('', []), 'ports of a bridge')
+        tap.equal(prepare(action).stderr, '', action)
+        return host_interfaces()
+
+    inside('ip', 'link', 'set', 'v3', 'up')
+    tap.equal(host_interfaces(), ['3'], 'before')
+    tap.equal(make_and('--down'), ['3'], 'as it was')
+    tap.equal(make_and('--stop'), [], 'the gateway is stopped')
+    tap.equal(make_and('--down'), [], 'undone, after it was stopped')
+    inside('ip', 'link', 'set', 'v3', 'up')
+    tap.equal(host_interfaces(), ['3'], 'what somebody takes for himself')
+    # a port of the dataplane has its link up, and is kept from the kernel
+    done = subprocess.run([ROOT / 'scripts/port-prepare', '--netns', NETNS, 'v3'], capture_output=True, text=True)
+    tap.equal((done.stderr, host_interfaces()), ('', []), 'a port of the dataplane')
+    tap.equal(make_and('--down'), [], 'a port of the dataplane, undone')
+    tap.equal(inside('ip', '-br', 'link', 'show', 'up'), '', 'links that are up')
+    inside('nft', 'delete', 'table', 'netdev', 'cordon_ports')
 
 
 def ports():
@@ -116,22 +147,37 @@ def ports():
     rules = inside('nft', 'list', 'table', 'netdev', 'cordon_ports')
     tap.contains(rules, 'device "v1" priority')
     tap.contains(rules, 'policy drop')
+    # the engine was changed: a bridge takes the device over, and nobody else's
+    inside('nft', 'add chain netdev cordon_ports v2 { type filter hook ingress device v2 priority -500; policy drop; }')
+    tap.equal(prepare('v1:pvid=20', 'w1:pvid=20').stderr, '', 'made')
+    rules = inside('nft', 'list', 'table', 'netdev', 'cordon_ports')
+    tap.equal(('"v1"' in rules, '"v2"' in rules), (False, True), 'who is kept from the kernel')
+    tap.equal(prepare('--down').stderr, '', 'undone')
     tap.equal(act('net_af_xdp,iface=nosuch')[0], 6, 'missing')
     tap.equal(act('0000:ff:1f.7'), (6, "port-prepare: no PCI device '0000:ff:1f.7'"), 'missing PCI device')
     inside('nft', 'delete', 'table', 'netdev', 'cordon_ports')
 
 
 call(['ip', 'netns', 'add', NETNS])
+call(['ip', 'netns', 'add', OUTSIDE])
 try:
     for number in '12':
         call(['ip', '-n', NETNS, 'link', 'add', f'v{number}', 'type', 'veth', 'peer', 'name', f'w{number}'])
+    for name in (NETNS, OUTSIDE):  # addresses are used at once
+        call(['ip', 'netns', 'exec', name, 'sysctl', '-qw', 'net.ipv6.conf.default.accept_dad=0'])
+    for number in '34':
+        call(['ip', '-n', NETNS, 'link', 'add', f'v{number}', 'address', f'02:00:00:00:00:0{number}', 'type', 'veth', 'peer', 'name',
+              f'w{number}', 'netns', OUTSIDE])
+        call(['ip', '-n', OUTSIDE, 'link', 'set', f'w{number}', 'up'])
     tap.run([
         ('bridge-prepare says what is wrong and changes nothing', bad_words),
         ('a bridge is closed until it is guarded, and undone whole', made_and_undone),
         ('bridge-prepare takes its words from a file', from_file),
+        ('a stopped gateway has no interface more than before', given_back),
         ('port-prepare keeps the kernel from kernel devices', ports),
         ('the scenario on the kernel engine, leaving nothing behind', scenario),
     ])
 finally:
     prepare('--down')
-    subprocess.run(['ip', 'netns', 'del', NETNS], capture_output=True)
+    for name in (NETNS, OUTSIDE):
+        subprocess.run(['ip', 'netns', 'del', name], capture_output=True)

@@ -164,6 +164,7 @@ static void publish(const struct mkimage_cell *cells, uint32_t n, uint32_t gener
 	free(image);
 	for (int i = 0; i < 3; i++)
 		n_bound += nft_bind_elements(&w.box, &w.binding[i], bound + n_bound);
+	records_expect(w.r, *p, &version);
 	if (nl_swap(w.nl, *p, 0, &version, bound, n_bound))
 		fail_msg("%s", nl_error(w.nl));
 	records_use(w.r, *p, &version);

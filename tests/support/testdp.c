@@ -44,7 +44,7 @@ struct testdp {
 	uint32_t generation, prepared_generation;
 	/* of a kernel engine, which has no `engine` */
 	bool nft, tell_drift;
-	struct dp_hello like; /* features and standby */
+	struct dp_hello like; /* features, standby and removed ports */
 	struct nft_program *program, *prepared_program;
 	struct dp_binding held[64];
 	size_t n_held;
@@ -123,8 +123,10 @@ static void fill_hello(struct testdp *t, struct dpmsg *m)
 		snprintf(h->port_name[i], sizeof(h->port_name[i]), "%s", port_names[i]);
 		snprintf(h->port_driver[i], sizeof(h->port_driver[i]), "test");
 	}
-	h->port_up = 7;
+	h->port_removed = t->like.port_removed;
+	h->port_up = 7 & ~h->port_removed;
 	h->test_mode = 1;
+	h->clock_bad = t->like.clock_bad;
 	if (!t->nft)
 		return;
 	h->engine = DP_ENGINE_NFT;
@@ -837,12 +839,26 @@ void testdp_tell_drift(struct testdp *t)
 	pthread_mutex_unlock(&t->lock);
 }
 
+void testdp_remove_ports(struct testdp *t, uint32_t ports)
+{
+	pthread_mutex_lock(&t->lock);
+	t->like.port_removed = ports;
+	pthread_mutex_unlock(&t->lock);
+}
+
 void testdp_stand(struct testdp *t, uint8_t state, uint64_t takeovers, uint64_t gap_ms)
 {
 	pthread_mutex_lock(&t->lock);
 	t->like.standby = state;
 	t->like.takeovers = takeovers;
 	t->like.takeover_gap_ms = gap_ms;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void testdp_clock(struct testdp *t, bool good)
+{
+	pthread_mutex_lock(&t->lock);
+	t->like.clock_bad = !good;
 	pthread_mutex_unlock(&t->lock);
 }
 

@@ -58,10 +58,14 @@ void testdp_drift(struct testdp *t);
 /* Turn one decision of the image in force, and hide it: read-backs show what was published. */
 void testdp_turn(struct testdp *t, uint32_t decision);
 void testdp_tamper(struct testdp *t, enum testdp_tamper how);
+/* Ports whose device left, a bit each; the others are up. */
+void testdp_remove_ports(struct testdp *t, uint32_t ports);
 /* Say that somebody changed the tables. */
 void testdp_tell_drift(struct testdp *t);
 /* The standby's state, as cordon-nft would tell it. */
 void testdp_stand(struct testdp *t, uint8_t state, uint64_t takeovers, uint64_t gap_ms);
+/* Whether UTC can be relied on. */
+void testdp_clock(struct testdp *t, bool good);
 size_t testdp_held(struct testdp *t);
 /* Turn one bit of a byte of the image in force, `offset` bytes behind its header; the engine does not use it
  * any more. False: the image has no such byte. */

@@ -8,6 +8,7 @@ usage: golden_test.py CORDON
 import difflib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import captures as c  # noqa: E402
 import tap  # noqa: E402
 
 CORDON = os.path.abspath(sys.argv[1])
+COMPLETION = os.path.join(HERE, '..', '..', '..', 'firmware', 'completion.bash')
 UPDATE = os.environ.get('CORDON_GOLDEN_UPDATE') == '1'
 SMALL = 'small.yaml'
 DIR = tempfile.TemporaryDirectory(prefix='cordon-golden-')
@@ -290,6 +292,38 @@ def a_full_disk_is_no_success():
             tap.contains(r.stderr, 'could not be written')
 
 
+def offered(*words, **kwargs):
+    """What the shell offers in place of the last word."""
+    line = ' '.join(shlex.quote(word) for word in ('cordon', *words))
+    r = subprocess.run(['bash', '-c', f'cordon() {{ {shlex.quote(CORDON)} "$@"; }}; . {shlex.quote(COMPLETION)}; COMP_WORDS=({line}); '
+                        f'COMP_CWORD={len(words)}; _cordon; printf "%s\\n" "${{COMPREPLY[@]}}"'],
+                       stdout=subprocess.PIPE, text=True, timeout=60, check=True, **kwargs)
+    return r.stdout.split('\n')[:-1] if r.stdout.strip() else []
+
+
+def the_shell_completes():
+    verbs = [json.loads(line) for line in cordon('__commands').stdout.splitlines()]
+    tap.equal(set(offered('')), {v['name'] for v in verbs if v['built'] and not v['hidden']} | {'help', 'version'}, 'verbs')
+    for verb in verbs:
+        options = verb['options'] + [o for o in verb['global_options'] if verb['formats'] or o['name'] not in ('output', 'json')]
+        known = {'--' + o['name'] for o in options if not o['later']} if verb['built'] else set()
+        tap.equal(set(offered(verb['name'], '--')), known, verb['name'])
+    tap.equal(offered('commit', '--confirm'), [], 'what is not built')
+    tap.equal('--message' in offered('commit', '-m', 'x', '--'), False, 'given already')
+    tap.equal(offered('status', '-o', 'j'), ['json', 'jsonl'], 'formats of this verb')
+    tap.equal(offered('status', '-o', 'csv'), [], 'and of no other')
+    tap.equal(offered('help', 'roll'), ['rollback'], 'help')
+    tap.equal(offered('--color', 'never', 'veri'), ['verify'], 'after an option')
+    tap.equal(offered('check', '--engine', ''), ['dpdk', 'nft'], 'values')
+    with tempfile.TemporaryDirectory() as place:
+        with open(os.path.join(place, 'my policy.yaml'), 'w', encoding='utf-8'):
+            pass
+        tap.equal(offered('commit', 'my', cwd=place), ['my policy.yaml'], 'files')
+        tap.equal(offered('commit', '-m', 'x', 'my', cwd=place), ['my policy.yaml'], 'files after an option')
+        tap.equal(offered('status', 'my', cwd=place), [], 'no files where none is taken')
+        tap.equal(offered('commit', 'my policy.yaml', 'my', cwd=place), [], 'one is enough')
+
+
 def every_verb_has_help():
     for line in cordon('__commands').stdout.splitlines():
         command = json.loads(line)
@@ -372,6 +406,7 @@ tap.run([
     ('colours', colours),
     ('full disk', a_full_disk_is_no_success),
     ('help', every_verb_has_help),
+    ('completion', the_shell_completes),
     refused('unknown-verb', 2, ["did you mean 'check'"], 'chekc', SMALL),
     refused('unknown-option', 2, ['did you mean --policy'], 'explain', '--polcy', SMALL, 'a', 'b', 'any'),
     refused('unknown-format', 2, ['unknown format'], 'check', '-o', 'yaml', SMALL),

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.parse
 import xml.etree.ElementTree
 
@@ -30,6 +31,7 @@ UPDATE = os.environ.get('CORDON_GOLDEN_UPDATE') == '1'
 class Handler(http.server.BaseHTTPRequestHandler):
     answer, asked = (200, {}), None
     others = {}  # path -> answer, for verbs that ask twice
+    first = []  # answers to what is asked next, before those
     hold, arrived = None, threading.Event()
 
     def do_GET(self):
@@ -37,7 +39,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         url = urllib.parse.urlsplit(self.path)
         body = json.loads(self.rfile.read(length)) if length else None
         Handler.asked = (self.command, url.path, dict(urllib.parse.parse_qsl(url.query)), body)
-        status, answer = Handler.others.get(url.path, Handler.answer)
+        status, answer = Handler.first.pop(0) if Handler.first else Handler.others.get(url.path, Handler.answer)
         Handler.arrived.set()
         if Handler.hold is not None:
             Handler.hold.wait(60)
@@ -86,8 +88,9 @@ def expect_text(name, got):
 STATUS = {
     'engines': [{'name': 'dpdk', 'state': 'active', 'generation': 3, 'digest': '7c1e' * 16, 'instance': '01',
                  'workers': 1, 'tap': False, 'test_mode': False, 'equal': True, 'ports': [
-                     {'name': 'lan1', 'driver': 'net_af_xdp', 'up': True, 'side': 'inside', 'role': 'access'},
-                     {'name': 'wan', 'driver': 'net_af_packet', 'up': False, 'side': 'outside', 'role': 'access'}]}],
+                     {'name': 'lan1', 'driver': 'net_af_xdp', 'up': True, 'state': 'up', 'side': 'inside', 'role': 'access'},
+                     {'name': 'wan', 'driver': 'net_af_packet', 'up': False, 'state': 'down', 'side': 'outside',
+                      'role': 'access'}]}],
     'identities': {'bound': 12, 'unknown': 1, 'conflict': 0},
     'scopes': [{'id': 's-all', 'mode': 'enforce'}, {'id': 's-cctv', 'mode': 'monitor'}],
     'laws': {'frames_in': 5000, 'forwarded': 4900, 'dropped': 100,
@@ -102,6 +105,7 @@ STATUS = {
 }
 
 
+REMOVED = {'name': 'lan2', 'driver': 'net_virtio', 'up': False, 'state': 'removed', 'side': 'inside', 'role': 'access'}
 NFT = {'name': 'nft', 'state': 'standby', 'generation': 3, 'digest': '7c1e' * 16, 'instance': '02', 'workers': 1,
        'tap': False, 'test_mode': False, 'equal': True, 'adopted': False, 'closed': False, 'ports': [],
        'proof': {'time': '2020-08-25T10:00:00Z', 'equal_time': '2020-08-25T10:00:00Z', 'cells': 1204, 'elements': 96},
@@ -143,6 +147,7 @@ def status_in_trouble():
     for change, word in (({'engines': []}, 'NO ENGINE'),
                          ({'generation': {'number': 0}}, 'DENY ALL'),
                          ({'engines': [{**STATUS['engines'][0], 'equal': False}]}, 'NOT AS COMMITTED'),
+                         ({'engines': [{**STATUS['engines'][0], 'ports': [REMOVED]}]}, 'lan2 REMOVED'),
                          ({'laws': {**STATUS['laws'], 'closed': False}}, 'OPEN'),
                          ({'records': {**STATUS['records'], 'storing': False}}, 'NOT STORING')):
         tap.contains(cordon(envelope('status', {**STATUS, **change}), 'status').stdout, word)
@@ -309,6 +314,30 @@ def commit_refused():
         tap.equal(cordon(refusal, 'commit', 'small.yaml', '-m', 'why', status=500).returncode, code, 'exit')
 
 
+def commit_waits():
+    """For an engine that is not connected yet (503: nothing was tried), and for nothing else."""
+    def away(status):
+        return status, {'error': {'exit': 6, 'text': 'the dataplane is not connected: dp.sock: No such file'}, 'findings': []}
+
+    done = envelope('commit', {'generation': 1, 'digest': 'ab' * 32, 'tests_passed': 3})
+    for verb in (('commit', 'small.yaml', '-m', 'first'), ('rollback',)):
+        Handler.first = [away(503)] * 3
+        r = cordon(done, *verb)
+        tap.equal((r.returncode, Handler.first), (0, []), 'asked until it was there')
+        tap.equal(r.stderr, f'cordon {verb[0]}: waiting, for 30 s at most: the dataplane is not connected: dp.sock: No such file\n', 'said once')
+        tap.equal(json.loads(cordon(done, *verb, '-o', 'json').stdout), done, 'json')
+    for status, wait in ((502, ()), (422, ()), (503, ('--wait', '0'))):
+        Handler.first = [away(status)]
+        r = cordon(done, 'commit', 'small.yaml', '-m', 'x', *wait)
+        tap.equal((r.returncode, Handler.first), (6, []), f'{status} {wait}')
+        tap.equal('waiting' in r.stderr, False, f'{status} {wait}')
+    began = time.monotonic()
+    r = cordon(away(503)[1], 'commit', 'small.yaml', '-m', 'x', '--wait', '1', status=503)
+    tap.equal((r.returncode, 1 <= time.monotonic() - began < 30), (6, True), 'and no longer')
+    tap.contains(r.stderr, 'error: the dataplane is not connected')
+    tap.equal(cordon(done, 'commit', 'small.yaml', '-m', 'x', '--wait', 'x').returncode, 2, 'no number')
+
+
 def commit_sends_only_what_can_be_sent():
     r = cordon({}, 'commit', 'small.yaml')
     tap.equal((r.returncode, Handler.asked), (2, None), '-m is needed')
@@ -387,6 +416,29 @@ def failures():
     tap.contains(r.stderr, 'No such file')
 
 
+def notices():
+    """Without a daemon, `status` tells what the start of the box left beside its socket; with one that is the daemon's matter."""
+    run_dir = os.path.join(DIR.name, 'run')
+    os.makedirs(os.path.join(run_dir, 'notices'))
+
+    def told(verb='status', socket=os.path.join(run_dir, 'api.sock')):
+        r = cordon(envelope('status', STATUS), '--socket', socket, verb)
+        tap.equal((r.returncode, r.stdout), (5, ''), 'no daemon')
+        tap.contains(r.stderr, 'No such file')
+        return [line for line in r.stderr.splitlines() if not line.startswith(f'cordon {verb}: ')]
+
+    tap.equal(told(), [], 'an empty directory')
+    for name, text in (('data', 'disk too small: 1 GiB\n'), ('config', 'g.yaml:4:45: error: \033[2Jexcess\nrepair it\n'),
+                       ('many', 'x' * 4000 + '\n')):
+        with open(os.path.join(run_dir, 'notices', name), 'w', encoding='utf-8') as file:
+            file.write(text)
+    tap.equal(told(), ['  ! g.yaml:4:45: error:  [2Jexcess', '  ! repair it', '  ! disk too small: 1 GiB', '  ! ' + 'x' * 400], 'told')
+    tap.equal((told('generations'), told(socket=os.path.join(DIR.name, 'none.sock'))), ([], []), 'another verb, another directory')
+    os.symlink(SOCKET, os.path.join(run_dir, 'api.sock'))
+    r = cordon(envelope('status', STATUS), '--socket', os.path.join(run_dir, 'api.sock'), 'status')
+    tap.equal((r.returncode, r.stderr), (0, ''), 'a daemon')
+
+
 def assess():
     tap.equal(cordon(envelope('assess', {'functions': []}), 'assess', '-o', 'json', '--since', '1d').returncode, 0,
               'assess')
@@ -435,12 +487,14 @@ with Server(SOCKET, Handler) as server:
         ('flows: incomplete', flows_incomplete),
         ('commit', commit),
         ('commit refused', commit_refused),
+        ('commit waits for an engine', commit_waits),
         ('commit sends only what can be sent', commit_sends_only_what_can_be_sent),
         ('rollback', rollback),
         ('generations', generations),
         ('explain', explain),
         ('explain walks', explain_walks),
         ('failures', failures),
+        ('notices without a daemon', notices),
         ('assess', assess),
         ('interrupted', interrupted),
         ('hostile texts', hostile_texts),

@@ -89,6 +89,19 @@ static void other_generations_do_not_spoil_a_week(void **state)
 	json_decref(r);
 }
 
+/* A clock is set some seconds after each start; what was dated before is few. */
+static void a_start_does_not_spoil_a_week(void **state)
+{
+	struct world *w = *state;
+	json_t *r;
+
+	world_fill(w);
+	world_control(w, "UPDATE readback SET clock_bad = 1 WHERE id % 200 = 0");
+	r = world_assess(w, WEEK);
+	assert_string_equal(cell_state(r, "SEG", "initial"), "AWARDED");
+	json_decref(r);
+}
+
 /* --- windows that somebody chose well ------------------------------------------------------------------ */
 
 static json_t *assess_window(struct world *w, int64_t from_ns, int64_t until_ns, int64_t now_ns)
@@ -299,6 +312,14 @@ static const struct spoiled cases[] = {
 	 "SEG",
 	 "INSUFFICIENT",
 	 "clock went back"},
+	{"nobody vouched for the clock",
+	 {.age = 0},
+	 "UPDATE readback SET clock_bad = 1 WHERE id % 90 = 0",
+	 NULL,
+	 0,
+	 "SEG",
+	 "INSUFFICIENT",
+	 "clock was not synchronised at"},
 	{"evidence from the future",
 	 {.age = 0},
 	 NULL,
@@ -365,20 +386,21 @@ static void spoiled_is_not_awarded(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[7 + CASES] = {
+	struct CMUnitTest tests[8 + CASES] = {
 		cmocka_unit_test_setup_teardown(honest_week_is_awarded, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(states_of_their_own, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(attestation_stands_apart_and_expires, world_setup,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(other_generations_do_not_spoil_a_week, world_setup,
 						world_teardown),
+		cmocka_unit_test_setup_teardown(a_start_does_not_spoil_a_week, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(a_week_gone_by_is_not_today, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(the_future_is_no_window, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(split_ranges_are_wide, world_setup, world_teardown),
 	};
 
 	for (size_t i = 0; i < CASES; i++)
-		tests[7 + i] = (struct CMUnitTest){.name = cases[i].name,
+		tests[8 + i] = (struct CMUnitTest){.name = cases[i].name,
 						   .test_func = spoiled_is_not_awarded,
 						   .initial_state = (void *)&cases[i]};
 	return cmocka_run_group_tests_name("assess-award", tests, NULL, NULL);

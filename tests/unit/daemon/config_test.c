@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#define PORT "ports: [{name: a, device: d, role: access, vlan: 10, side: inside}]\n"
+#define PORT "ports: [{name: a, device: net_null, role: access, vlan: 10, side: inside}]\n"
 #define GOOD "gateway: gw1\n" PORT
 
 static struct config *load(const char *text, struct diags *d)
@@ -64,6 +64,7 @@ static const char full[] =
 	"trust: [ra]}\n"
 	"  - {name: wan2, device: net_null, role: access, vlan: 20, side: outside}\n"
 	"  - {name: wan3, device: net_null1, role: access, vlan: 20, side: outside, trust: []}\n"
+	"  - {name: vm1, device: \"vhost:/run/cordon/vhost/vm1\", role: access, vlan: 20, side: inside}\n"
 	"protected: [\"10.20.0.0/16\", \"fd00:20::/48\"]\n"
 	"management: {addresses: [\"10.99.0.2/24\"], from: [admins]}\n"
 	"clock: trusted\n"
@@ -76,7 +77,7 @@ static void test_full(void **state)
 {
 	struct config *c = must_load(full);
 
-	assert_int_equal(c->n_ports, 5);
+	assert_int_equal(c->n_ports, 6);
 	assert_int_equal(c->ports[1].n_vlans, 3);
 	assert_int_equal(c->ports[2].trust, TRUST_RA);
 	assert_int_equal(c->ports[3].trust, TRUST_DHCP | TRUST_RA);
@@ -110,6 +111,8 @@ static void test_dp_args(void **state)
 	assert_non_null(strstr(
 		text, "--port\nname=lan2,role=trunk,vlans=10:20:40,native=5,side=inside,trust=,mtu=9000,"
 		      "device=net_af_xdp,iface=veth2\n"));
+	assert_non_null(strstr(text, "--port\nname=vm1,role=access,vlan=20,side=inside,trust=,mtu=1500,"
+				     "device=vhost:/run/cordon/vhost/vm1\n"));
 	assert_non_null(strstr(text, "side=outside,trust=ra,"));
 	assert_non_null(strstr(text, "side=outside,trust=dhcp:ra,"));
 	free(text);
@@ -277,6 +280,15 @@ static const struct {
 	{DEVICE("fail: nft\n", "0000:03:00.0"), 3, 65, "fail: nft needs a port that keeps a kernel device"},
 	{DEVICE("fail: nft\n", "net_tap0,iface=t0"), 3, 65, "port `a` has `net_tap0,iface=t0`"},
 	{DEVICE("engine: nft\n", "0000:03:00.0"), 3, 65, "engine: nft needs a port"},
+	{DEVICE("engine: nft\n", "vhost:/run/lan1"), 3, 65, "port `a` has `vhost:/run/lan1`"},
+	{DEVICE("fail: nft\n", "vhost:/run/lan1"), 3, 65, "fail: nft needs a port that keeps"},
+	{DEVICE("engine: nft\n", "vhost:lan1"), 3, 65, "its name, or net_af_packet or net_af_xdp"},
+	{DEVICE("fail: nft\n", "eth1"), 3, 65, "engine dpdk cannot open `eth1`: it is neither"},
+	{DEVICE("fail: nft\n", "net_null"), 3, 65,
+	 "kernel device: net_af_packet or net_af_xdp with iface=NAME"},
+	{DEVICE("engine: dpdk\n", "eth1"), 3, 65, "write net_af_packet,iface=NAME"},
+	{DEVICE("engine: dpdk\n", "52:54:00:00:00:01"), 3, 65, "neither a PCI address (0000:03:00.0) nor"},
+	{DEVICE("engine: dpdk\n", "00:03.0"), 3, 65, "`00:03.0`: a PCI address is written in full"},
 	{DEVICE("engine: nft\n", "net_af_packet0"), 3, 65, "needs a port"},
 	{DEVICE("engine: nft\n", "net_af_xdp0,iface=averyverylongname"), 3, 65, "needs a port"},
 	{"gateway: gw1\nengine: nft\nports:\n"
@@ -322,16 +334,24 @@ static const struct {
 	{P("{name: averyveryverylongname, device: d, role: access, vlan: 1, side: inside}"), 3, 12,
 	 "a port's name"},
 	{P("{name: a, device: \"d e\", role: access, vlan: 1, side: inside}"), 3, 23, "without spaces"},
+	{P("{name: a, device: \"vhost:lan1\", role: access, vlan: 1, side: inside}"), 3, 23, "absolute path"},
+	{P("{name: a, device: \"vhost:/lan1,tso=1\", role: access, vlan: 1, side: inside}"), 3, 23,
+	 "no options"},
+	{P("{name: a, device: \"net_vhost0,iface=/lan1\", role: access, vlan: 1, side: inside}"), 3, 23,
+	 "is written vhost:PATH"},
+	{P("{name: a, device: \"vhost:/lan1\", role: access, vlan: 1, side: inside}\n"
+	   "  - {name: b, device: \"vhost:/lan1\", role: access, vlan: 1, side: inside}"),
+	 4, 5, "same device"},
 	{P("{name: a, device: d, role: access, vlan: 1, side: top}"), 3, 55, "not one of"},
 	{P("{name: a, device: d, role: access, vlan: 1, side: inside, trust: [lldp]}"), 3, 71, "not one of"},
 	{P("{name: a, device: d, role: access, vlan: 1, side: inside, mtu: 100}"), 3, 68, ""},
 	{P("{name: a, device: d, role: access, vlan: 1, side: inside, speed: 1}"), 3, 63,
 	 "unknown key `speed`"},
-	{P("{name: a, device: d, role: access, vlan: 1, side: inside}\n"
-	   "  - {name: a, device: e, role: access, vlan: 1, side: inside}"),
+	{P("{name: a, device: net_null0, role: access, vlan: 1, side: inside}\n"
+	   "  - {name: a, device: net_null1, role: access, vlan: 1, side: inside}"),
 	 4, 5, "two ports"},
-	{P("{name: a, device: d, role: access, vlan: 1, side: inside}\n"
-	   "  - {name: b, device: d, role: access, vlan: 1, side: inside}"),
+	{P("{name: a, device: net_null, role: access, vlan: 1, side: inside}\n"
+	   "  - {name: b, device: net_null, role: access, vlan: 1, side: inside}"),
 	 4, 5, "same device"},
 };
 

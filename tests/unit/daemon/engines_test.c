@@ -709,21 +709,25 @@ static void test_generations_tell_what_needs_dpdk(void **state)
 	rig_stop(&r);
 }
 
-/* A store that was made before the column was there. */
+/* A store that was made before the columns were there. */
 static void test_an_older_store(void **state)
 {
 	struct rig r;
 
 	start(&r, "fail: nft\n");
 	must_commit(&r, policy_one);
-	assert_int_equal(sqlite3_exec(r.d.journal.db, "ALTER TABLE generation DROP COLUMN needs_dpdk", NULL,
-				      NULL, NULL),
+	assert_int_equal(sqlite3_exec(r.d.journal.db,
+				      "ALTER TABLE generation DROP COLUMN needs_dpdk;"
+				      "ALTER TABLE readback DROP COLUMN clock_bad",
+				      NULL, NULL, NULL),
 			 SQLITE_OK);
 	rig_restart_daemon(&r);
 	rig_settle(&r);
 	assert_int_equal(rig_number(&r, "SELECT needs_dpdk IS NULL FROM generation"), 1);
+	assert_true(rig_number(&r, "SELECT count(*) FROM readback WHERE clock_bad IS NULL") > 0);
 	must_commit(&r, policy_two);
 	assert_int_equal(rig_number(&r, "SELECT needs_dpdk FROM generation WHERE number = 2"), 0);
+	assert_true(rig_number(&r, "SELECT count(*) FROM readback WHERE expected = 2 AND clock_bad = 0") > 0);
 	rig_stop(&r);
 }
 

@@ -204,7 +204,7 @@ static void test_refused_commit(void **state)
 	assert_true(NUMBER(a, "findings.0.line") >= 1);
 	json_decref(a);
 	testdp_fault(b->r.dp, DP_PREPARE, TESTDP_REFUSE, 1);
-	a = commit(b, policy_two, 503);
+	a = commit(b, policy_two, 502);
 	assert_int_equal(NUMBER(a, "error.exit"), CLI_NOT_APPLIED);
 	json_decref(a);
 	rig_check_active(&b->r, 1);
@@ -323,6 +323,39 @@ static void test_flows_and_status(void **state)
 	json_decref(a);
 }
 
+static void await_clock(struct bench *b, bool good)
+{
+	json_t *a;
+	bool seen = false;
+
+	testdp_clock(b->r.dp, good);
+	for (int turn = 0; turn < 500 && !seen; turn++) {
+		rig_turn(&b->r);
+		a = call(b, "GET", "/v1/status", "", 200);
+		seen = json_is_true(at(a, "data.clock.synchronised")) == good;
+		if (seen)
+			assert_int_equal(json_array_size(at(a, "data.attention")), good ? 0 : 1);
+		if (seen && !good)
+			assert_non_null(strstr(TEXT(a, "data.attention.0"), "clock is not synchronised"));
+		json_decref(a);
+	}
+	assert_true(seen);
+}
+
+static void test_status_clock(void **state)
+{
+	struct bench *b = *state;
+
+	json_decref(commit(b, policy_one, 200));
+	await_clock(b, true);
+	await_clock(b, false);
+	assert_int_equal(rig_number(&b->r, "SELECT count(*) FROM readback WHERE clock_bad"), 0);
+	json_decref(commit(b, policy_two, 200)); /* its read-back is dated by that clock */
+	assert_int_equal(rig_number(&b->r, "SELECT count(*) FROM readback WHERE clock_bad AND expected = 2"),
+			 1);
+	await_clock(b, true);
+}
+
 static void test_status_without_dataplane(void **state)
 {
 	struct bench *b = *state;
@@ -340,6 +373,54 @@ static void test_status_without_dataplane(void **state)
 	assert_string_equal(TEXT(a, "error.unchanged"), "generation 1 stays active");
 	json_decref(a);
 	b->r.dp = testdp_start(b->r.dir);
+}
+
+static bool metrics_say(struct bench *b, const char *line)
+{
+	char *text = NULL;
+
+	assert_int_equal(ask(b, "GET", "/metrics", "", &text), 200);
+	bool say = strstr(text, line);
+	free(text);
+	return say;
+}
+
+/* A port whose card was taken out: said as long as it is so, in the journal once, and of no other port. */
+static void test_removed_port(void **state)
+{
+	struct bench *b = *state;
+	json_t *a;
+
+	json_decref(commit(b, policy_one, 200));
+	testdp_remove_ports(b->r.dp, 1u << 1);
+	b->r.d.links[0].ping_ms -= 5000;
+	rig_expect(&b->r, 1,
+		   "SELECT count(*) FROM event WHERE kind = 'port-removed' AND text LIKE 'port lan2:%'");
+	rig_expect(&b->r, 1,
+		   "SELECT count(*) FROM event WHERE kind = 'alarm' AND text = 'port lan2 is removed'");
+	a = call(b, "GET", "/v1/status", "", 200);
+	assert_string_equal(TEXT(a, "data.engines.0.ports.0.state"), "up");
+	assert_string_equal(TEXT(a, "data.engines.0.ports.1.state"), "removed");
+	assert_true(json_is_false(at(a, "data.engines.0.ports.1.up")));
+	assert_int_equal(json_array_size(at(a, "data.attention")), 1);
+	assert_non_null(strstr(TEXT(a, "data.attention.0"), "port lan2 is removed"));
+	assert_string_equal(TEXT(a, "data.engines.0.state"), "active");
+	json_decref(a);
+	assert_true(metrics_say(b, "cordon_port_removed{port=\"lan2\"} 1\n"));
+	assert_true(metrics_say(b, "cordon_port_up{port=\"lan2\"} 0\n"));
+	assert_true(metrics_say(b, "cordon_port_removed{port=\"lan1\"} 0\n"));
+
+	b->r.d.links[0].ping_ms -= 5000;
+	rig_turn(&b->r);
+	rig_expect(&b->r, 1, "SELECT count(*) FROM event WHERE kind = 'port-removed'");
+	testdp_remove_ports(b->r.dp, 0);
+	b->r.d.links[0].ping_ms -= 5000;
+	rig_expect(&b->r, 1,
+		   "SELECT count(*) FROM event WHERE kind = 'port-back' AND text LIKE 'port lan2 %'");
+	a = call(b, "GET", "/v1/status", "", 200);
+	assert_string_equal(TEXT(a, "data.engines.0.ports.1.state"), "up");
+	assert_int_equal(json_array_size(at(a, "data.attention")), 0);
+	json_decref(a);
 }
 
 static void test_explain(void **state)
@@ -392,7 +473,9 @@ int main(void)
 		T(test_bad_requests),
 		T(test_roles),
 		T(test_flows_and_status),
+		T(test_status_clock),
 		T(test_status_without_dataplane),
+		T(test_removed_port),
 		T(test_explain),
 		T(test_metrics),
 	};

@@ -38,7 +38,7 @@ static int setup(void **state)
 	snprintf(b->out, sizeof(b->out), "%s/out", b->dir);
 	f = fopen(b->config, "we");
 	fprintf(f,
-		"gateway: gw1\nports: [{name: a, device: d, role: access, vlan: 10, side: inside}]\n"
+		"gateway: gw1\nports: [{name: a, device: net_null, role: access, vlan: 10, side: inside}]\n"
 		"records: {dir: %s}\n",
 		b->dir);
 	fclose(f);

@@ -108,6 +108,7 @@ static void test_hello(void **state)
 	assert_string_equal(answer.hello.port_name[1], "b");
 	assert_string_equal(answer.hello.port_driver[0], "net_null");
 	assert_int_equal(answer.hello.port_up, 3);
+	assert_int_equal(answer.hello.port_removed, 0);
 	assert_true(answer.hello.no_huge && !answer.hello.tap);
 
 	assert_int_equal(ring_open(&ring, answer.hello.ring_path, false), 0);

@@ -36,7 +36,7 @@ static void test_names(void **state)
 		{"net_null", "net_null3", "net_null3", "net_null", "", false},
 		{"net_ring", "net_ring3", "net_ring3", "net_ring", "", false},
 		{"0000:03:00.0", "0000:03:00.0", "0000:03:00.0", "pci", "", true},
-		{"03:00.1,rx_burst=1", "03:00.1", "03:00.1,rx_burst=1", "pci", "", true},
+		{"0000:0a:00.1,rx_burst=1", "0000:0a:00.1", "0000:0a:00.1,rx_burst=1", "pci", "", true},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -52,9 +52,52 @@ static void test_names(void **state)
 	}
 }
 
+static void test_guest(void **state)
+{
+	char error[256] = "", text[256] = "vhost:/";
+	struct device d;
+
+	assert_int_equal(plan(&d, "vhost:/run/cordon/vhost/lan1", error), 0);
+	assert_string_equal(d.id, "net_vhost3");
+	assert_string_equal(
+		d.devargs, "net_vhost3,iface=/run/cordon/vhost/lan1,queues=1,client=0,tso=0,linear-buffer=1");
+	assert_string_equal(d.driver, "net_vhost");
+	assert_string_equal(d.socket, "/run/cordon/vhost/lan1");
+	assert_string_equal(d.netdev, "");
+	assert_false(d.pci);
+	assert_int_equal(plan(&d, "net_null", error), 0);
+	assert_string_equal(d.socket, "");
+
+	memset(text + strlen(text), 'a', VHOST_PATH_MAX - 1);
+	assert_int_equal(plan(&d, text, error), 0);
+	assert_string_equal(d.socket, text + strlen("vhost:"));
+	assert_non_null(strstr(d.devargs, "aa,queues=1,client=0,tso=0,linear-buffer=1"));
+}
+
+static void test_guest_refused(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
+		{"vhost:lan1", "port p: device 'vhost:lan1': vhost: needs the absolute path"},
+		{"vhost:/run/lan1,tso=1", "and no options"},
+		{"net_vhost,iface=/run/lan1",
+		 "port p: device 'net_vhost,iface=/run/lan1': a port of a guest"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char error[256] = "";
+		struct device d;
+
+		assert_int_equal(plan(&d, cases[i].text, error), -EINVAL);
+		if (!strstr(error, cases[i].says))
+			fail_msg("'%s' lacks '%s'", error, cases[i].says);
+	}
+}
+
 static void test_refused(void **state)
 {
-	static const char *const cases[] = {"eth0", "", "0000:03:00", "03:00.0x", "net", ",iface=a"};
+	static const char *const cases[] = {"eth0", "", "0000:03:00", "03:00.0", "net", ",iface=a", "vhost"};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char error[256] = "";
@@ -141,9 +184,10 @@ static void test_capture(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),        cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_large_frames), cmocka_unit_test(test_af_xdp_needs),
-		cmocka_unit_test(test_capture),
+		cmocka_unit_test(test_names),         cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_large_frames),  cmocka_unit_test(test_af_xdp_needs),
+		cmocka_unit_test(test_capture),       cmocka_unit_test(test_guest),
+		cmocka_unit_test(test_guest_refused),
 	};
 
 	return cmocka_run_group_tests_name("device", tests, NULL, NULL);

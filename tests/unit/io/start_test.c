@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
@@ -19,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "capture_file.h"
 #include "daemon_rig.h"
 #include "good_files.h"
 #include "packet.h"
@@ -262,9 +264,15 @@ static void test_start_failures(void **state)
 		 "no interface cordon-none"},
 		{"name=a,role=access,vlan=1,side=inside,device=net_nonsense", 6,
 		 "port a (net_nonsense0): cannot open"},
-		{"name=a,role=access,vlan=1,side=inside,device=eth0", 6, "neither a PCI address nor"},
+		{"name=a,role=access,vlan=1,side=inside,device=eth0", 6, "neither a PCI address"},
 		{"name=a,role=access,vlan=1,side=inside,device=net_pcap,rx_pcap=/nonexistent.pcap", 6,
 		 "/nonexistent.pcap"},
+		{"name=a,role=access,vlan=1,side=inside,device=vhost:/nonexistent/lan1", 6,
+		 "port a: directory /nonexistent of the socket: No such file"},
+		{"name=a,role=access,vlan=1,side=inside,device=vhost:/tmp/lan1", 6,
+		 "writable for nobody else"},
+		{"name=a,role=access,vlan=1,side=inside,device=net_vhost,iface=/tmp/lan1", 6,
+		 "is written vhost:PATH"},
 		{"name=a,role=access,vlan=1,device=net_null", 2, "no side="},
 	};
 	struct rig *r = *state;
@@ -322,51 +330,71 @@ static void test_rights(void **state)
 	close(fd);
 }
 
+/* --- ports of guests
+ * ---------------------------------------------------------------------------------------------- */
+
+static mode_t mode_of(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) ? 0 : st.st_mode & 07777;
+}
+
+/* Until a process answers at all, its guests have to wait. */
+static void await_mode(const char *path, mode_t wanted)
+{
+	for (int i = 0; i < 2000 && mode_of(path) != wanted; i++)
+		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+	assert_int_equal(mode_of(path), wanted);
+}
+
+/* A socket for the group and for nobody else; what is left of a killed process is in nobody's way, and what
+ * lives is. */
+static void test_guest_ports(void **state)
+{
+	struct rig *r = *state;
+	char port[128], twice[128], path[64];
+	const char *const one[] = {"--port", port, NULL}, *const both[] = {"--port", port, "--port", twice,
+									   NULL};
+
+	snprintf(path, sizeof(path), "%s/lan1", r->dir);
+	snprintf(port, sizeof(port), "name=a,role=access,vlan=10,side=inside,device=vhost:%s", path);
+	snprintf(twice, sizeof(twice), "name=b,role=access,vlan=10,side=inside,device=vhost:%s", path);
+	for (int i = 0; i < 2; i++) {
+		rig_start(r, one);
+		int fd = rig_connect(r);
+		struct dp_hello h = hello(fd);
+
+		assert_string_equal(h.port_driver[0], "net_vhost");
+		assert_int_equal(h.port_up, 0);
+		close(fd);
+		await_mode(path, 0660);
+		if (!i)
+			assert_int_equal(rig_end(r, SIGKILL), 128 + SIGKILL);
+	}
+	assert_int_equal(rig_end(r, SIGTERM), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	rig_start(r, both);
+	assert_int_equal(rig_end(r, 0), 6);
+	assert_true(rig_said(r, "port b: "));
+	assert_non_null(strstr(r->said, "somebody serves this socket already"));
+}
+
 /* --- frames through the whole process
  * -------------------------------------------------------------------------- */
-
-struct capture_header {
-	uint32_t magic;
-	uint16_t major, minor;
-	uint32_t zone, figures, snap, link;
-};
-
-struct capture_frame {
-	uint32_t s, us, captured, wire;
-};
-
-static void add_frame(FILE *file, struct pkt *p)
-{
-	struct frame f = pkt_done(p);
-	struct capture_frame h = {.captured = f.len, .wire = f.len};
-
-	fwrite(&h, sizeof(h), 1, file);
-	fwrite(f.data, 1, f.len, file);
-}
 
 /* Allowed UDP from host 1 to host 2; its twin, TCP; and UDP of a host that nobody knows. */
 static void write_capture(const char *path, struct pkt *allowed)
 {
-	const struct capture_header h = {0xa1b2c3d4, 2, 4, 0, 0, 65535, 1};
-	FILE *file = fopen(path, "we");
+	FILE *file = capture_begin(path);
 	struct pkt p;
 
-	assert_non_null(file);
-	fwrite(&h, sizeof(h), 1, file);
-	pkt_ether(allowed, 2, 1);
-	pkt_ip(allowed, "10.0.0.1", "10.0.0.2");
-	pkt_udp(allowed, 1000, 53);
-	add_frame(file, allowed);
-
-	pkt_ether(&p, 2, 1);
-	pkt_ip(&p, "10.0.0.1", "10.0.0.2");
-	pkt_tcp(&p, 1000, 443, PKT_SYN, 1, 0);
-	add_frame(file, &p);
-
+	capture_udp(file, allowed, 1, 2);
+	capture_tcp(file, &p, 1, 2);
 	pkt_ether(&p, 2, 9);
 	pkt_ip(&p, "192.0.2.9", "10.0.0.2");
 	pkt_udp(&p, 1000, 53);
-	add_frame(file, &p);
+	capture_add(file, &p);
 	assert_int_equal(fclose(file), 0);
 }
 
@@ -497,6 +525,7 @@ int main(int argc, char *argv[])
 		T(test_start_failures),
 		T(test_rights),
 		T(test_frames),
+		T(test_guest_ports),
 		T(test_heartbeat),
 		T(test_safe_mode_denies),
 		T(test_watchdog),

@@ -786,6 +786,45 @@ static void an_update_tells_of_a_lost_opening(void **state)
 	assert_int_equal(count()->decisions_lost, 0);
 }
 
+/* The administrator's ssh, when the first policy comes: the kernel decides it, and nobody has opened it. */
+static void a_session_from_before_the_first_policy_has_no_opening(void **state)
+{
+	struct nl_session s;
+
+	shut();
+	kernel.now_ms += 1000;
+	open_records();
+	take(NULL);
+	assert_int_equal(records_sweep(w.r), 0);
+	s = session(1, "10.0.0.1", "10.0.0.2", 1001, 0);
+	fake_event(NL_SESSION_NEW, &s, false);
+	s.start_ns = fake_utc_ns();
+	fake_add(&s);
+	tick(1);
+	take(w.program[0]);
+	bind_hosts();
+	assert_int_equal(records_sweep(w.r), 0);
+	fake_session(1)->mark = nft_mark(w.generation, class_of(WEB, DB, 5432));
+	fake_count(NFT_INET, "redecided", 1);
+	s = *fake_session(1);
+	s.start_ns = 0; /* as in events */
+	fake_event(NL_SESSION_MARK, &s, false);
+	settle();
+	no_record();
+	assert_int_equal(count()->decisions, 0);
+	assert_int_equal(count()->sessions, 1);
+	assert_int_equal(w.n_notices, 0);
+	kernel.now_ms += 1000;
+	kernel_opens(2, true); /* the twin: opened by a decision, and its event lost */
+	s = *fake_session(2);
+	s.start_ns = 0;
+	fake_event(NL_SESSION_MARK, &s, false);
+	settle();
+	assert_int_equal(next_record(RECORD_OPEN).sport, 1002);
+	no_record();
+	assert_int_equal(w.n_notices, 0);
+}
+
 static void an_event_behind_its_list_is_not_told_twice(void **state)
 {
 	struct nl_session s;
@@ -1471,6 +1510,7 @@ int main(void)
 		TEST(a_host_session_has_no_domain),
 		TEST(a_refused_probe_is_of_its_domain),
 		TEST(an_update_tells_of_a_lost_opening),
+		TEST(a_session_from_before_the_first_policy_has_no_opening),
 		TEST(a_mark_of_no_known_generation_is_lost_aloud),
 		TEST(what_is_counted_and_never_told_is_lost),
 		TEST(a_late_message_is_not_lost),

@@ -327,9 +327,9 @@ static void run_on_full_disk(struct fixture *f)
 	check_closed(f, 4196, 0, 5000 - 4196);
 }
 
-static void full_disk_waits_and_recovers(void **state)
+/* The store on a small disk of its own, in a process of its own. */
+static void on_small_disk(struct fixture *f, void (*run)(struct fixture *f))
 {
-	struct fixture *f = *state;
 	int status;
 	pid_t pid;
 
@@ -341,7 +341,7 @@ static void full_disk_waits_and_recovers(void **state)
 		    mount("none", f->store, "tmpfs", 0, "size=4m") < 0)
 			_exit(77);
 		fixture_open(f);
-		run_on_full_disk(f);
+		run(f);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -351,6 +351,56 @@ static void full_disk_waits_and_recovers(void **state)
 	}
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	fixture_open(f);
+}
+
+static void full_disk_waits_and_recovers(void **state)
+{
+	on_small_disk(*state, run_on_full_disk);
+}
+
+/* Nothing is left at all, by somebody else: what was held makes it open and take a row of the journal, and
+ * records wait. */
+static void run_reopened(struct fixture *f)
+{
+	char ballast[200], reserve[200];
+	uint64_t free_bytes;
+	struct plane d;
+
+	snprintf(ballast, sizeof(ballast), "%s/ballast", f->store);
+	snprintf(reserve, sizeof(reserve), "%s/reserve", f->store);
+	assert_int_equal(access(reserve, F_OK), 0);
+	assert_false(store_full(f->s, &free_bytes));
+	assert_true(free_bytes > 1 << 20);
+	fixture_close(f);
+	fill_up(f->store);
+	fixture_open(f);
+	assert_int_not_equal(access(reserve, F_OK), 0);
+	assert_true(store_full(f->s, &free_bytes));
+	assert_true(free_bytes > 64 << 10 && free_bytes < 1 << 20);
+	assert_int_equal(sqlite3_exec(store_control(f->s), "CREATE TABLE t(x); INSERT INTO t VALUES (1)",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	plane_open(&d, f->run, 4096);
+	for (int i = 0; i < 4000; i++)
+		plane_open_session(&d);
+	while (reader_pass(f->r, NOON, 100) > 0)
+		;
+	assert_int_equal(reader_pass(f->r, NOON, 100), -ENOSPC);
+	assert_false(laws_of(f).storing);
+	assert_true(laws_of(f).closed && laws_of(f).pending > 0);
+	assert_int_equal(sqlite3_exec(store_control(f->s), "INSERT INTO t VALUES (2)", NULL, NULL, NULL),
+			 SQLITE_OK);
+	unlink(ballast);
+	assert_true(reader_pass(f->r, NOON, 10000) > 0);
+	store_reserve(f->s);
+	assert_int_equal(access(reserve, F_OK), 0);
+	assert_false(store_full(f->s, &free_bytes));
+	die(&d);
+}
+
+static void full_disk_can_be_opened(void **state)
+{
+	on_small_disk(*state, run_reopened);
 }
 
 /* A verification's rows say so, whoever the pair was; its drops came from no port, and both laws count them.
@@ -404,6 +454,7 @@ int main(void)
 		WITH(clock_that_goes_back_is_noted),
 		WITH(probes_are_marked),
 		WITH(full_disk_waits_and_recovers),
+		WITH(full_disk_can_be_opened),
 	};
 
 	return cmocka_run_group_tests_name("observe-reader", tests, NULL, NULL);

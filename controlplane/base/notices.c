@@ -17,14 +17,23 @@ struct telling {
 	unsigned told, more;
 };
 
+/* ASCII's, and those that ISO 8859 added (in UTF-8: c2 80 to c2 9f). */
+static void blank_controls(unsigned char *c)
+{
+	for (; *c; c++) {
+		if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+			*c = c[1] = ' ';
+		else if (*c < ' ' || *c == 0x7f)
+			*c = ' ';
+	}
+}
+
 static void tell(struct telling *t, char *line)
 {
 	size_t len = strcspn(line, "\n");
 
 	line[len] = 0;
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = ' ';
+	blank_controls((unsigned char *)line);
 	if (!len)
 		return;
 	if (t->told == NOTICES_MAX) {

@@ -89,13 +89,13 @@ static void a_long_line_is_cut_and_control_characters_are_blanks(void **state)
 	char text[3 * NOTICE_TEXT_MAX];
 
 	memset(text, 'x', sizeof(text));
-	memcpy(text, "a\033[2Jb", 6);
+	memcpy(text, "a\033[2J\302\233b\303\234", 10);
 	text[sizeof(text) - 1] = 0;
 	write_file(t, "setup", text);
 	notices_each(t->dir, take, t);
 	assert_int_equal(t->n, 1);
 	assert_int_equal(strlen(t->line[0]), NOTICE_TEXT_MAX);
-	assert_memory_equal(t->line[0], "a [2Jb", 6);
+	assert_memory_equal(t->line[0], "a [2J  b\303\234x", 11);
 }
 
 static void too_many_are_counted(void **state)

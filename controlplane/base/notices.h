@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the start of the box had to tell and nobody may have seen: lines in the files of <run_dir>/notices,
- * written by root's start-up scripts (a data partition that cannot be mounted, a set-up with errors). Any
- * thread.
+ * written by start-up scripts (a data partition that cannot be mounted, a config with errors). The daemon
+ * shows them in its status, and the command line does when there is no daemon. Any thread.
  */
 #pragma once
 
