@@ -5,6 +5,7 @@ wrong with the units, and none is more exposed than it is said to be. And the he
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -15,9 +16,19 @@ BUILD = pathlib.Path(os.environ['CORDON_BUILD'])
 PREFIX = os.environ['CORDON_PREFIX'].lstrip('/')
 # systemd-analyze security: what each unit is allowed to reach, by the drivers of its ports where it has any.
 EXPOSURE = {
-    'cordon-args': 0.2, 'cordond': 0.5, 'cordon-ports': 1.8, 'cordon-bridge': 1.8, 'cordon-nft': 1.8, 'cordon-nft-safe': 1.6,
+    'cordon-args': 0.2, 'cordond': 0.5, 'cordon-ports': 1.9, 'cordon-bridge': 1.9, 'cordon-nft': 1.8, 'cordon-nft-safe': 1.6,
     'cordon-dp': 1.1, 'cordon-dp af_packet': 2.4, 'cordon-dp af_xdp': 2.9, 'cordon-dp uio': 2.2,
 }
+# What cloud-init's units do, where there is one.
+EARLY = '''[Unit]
+DefaultDependencies=no
+Wants=network-pre.target systemd-networkd.service
+After=systemd-networkd-wait-online.service systemd-networkd.service
+Before=network-online.target sysinit.target
+[Service]
+Type=oneshot
+ExecStart=/bin/true
+'''
 # The appliance's own. What has no user runs once, as root; cordon-data mounts for everybody, so little can be kept from its sight.
 APPLIANCE = ROOT / 'firmware/image/root/usr/lib/systemd/system'
 APPLIANCE_EXPOSURE = {'cordon-console@': 0.4, 'cordon-devices': 1.5, 'cordon-first-policy': 1.1, 'cordon-do': 2.5, 'cordon-setup': 2.8, 'cordon-data': 4.1}
@@ -52,8 +63,8 @@ class Installed:
 def files(inst):
     def case():
         for path in ('bin/cordon', 'sbin/cordond', 'sbin/cordon-dp', 'sbin/cordon-nft', 'libexec/cordon/bridge-prepare',
-                     'libexec/cordon/port-prepare', 'libexec/cordon/write-args', 'lib/sysusers.d/cordon.conf', 'lib/tmpfiles.d/cordon.conf',
-                     'lib/sysctl.d/cordon.conf', 'lib/udev/rules.d/60-cordon.rules', 'lib/systemd/system-generators/cordon-generator',
+                     'libexec/cordon/port-prepare', 'libexec/cordon/ports-again', 'libexec/cordon/write-args', 'lib/sysusers.d/cordon.conf', 'lib/tmpfiles.d/cordon.conf',
+                     'lib/systemd/system/nftables.service.d/cordon.conf', 'lib/udev/rules.d/60-cordon.rules', 'lib/systemd/system-generators/cordon-generator',
                      'share/cordon/cordon.yaml', 'share/cordon/schema/policy.schema.json', 'share/cordon/examples/agency-core/rules.yaml',
                      'share/cordon/ztmm/catalogue.yaml', 'share/cordon/ztmm/views.sql', 'share/man/man1/cordon.1', 'share/man/man8/cordond.8',
                      'share/bash-completion/completions/cordon'):
@@ -252,33 +263,30 @@ def config_notice(inst):
     return case
 
 
-def maintainer_script(scratch, *args, systemd=True):
-    """The package's postinst with its paths below `scratch`; what it runs is written down by stand-ins for systemctl and systemd-sysctl."""
+def maintainer_script(scratch, *args):
+    """The package's postinst with its paths below `scratch`; what it asks of systemctl is written down by a stand-in."""
     text = (ROOT / 'firmware/debian/cordon.postinst').read_text()
-    for path in ('/etc/cordon/cordon.yaml', '/run/cordon', '/run/systemd/system', '/usr/lib/sysctl.d/cordon.conf',
-                 '/proc/sys/vm/nr_hugepages', '/lib/systemd/systemd-sysctl'):
+    for path in ('/etc/cordon/cordon.yaml', '/run/cordon', '/run/systemd/system'):
         if not re.search(re.escape(path), text):
             raise AssertionError(f'the script does not name {path}')
         text = re.sub(rf'(?<![\w/]){re.escape(path)}', f'{scratch}{path}', text)
     script = scratch / 'postinst'
     script.write_text(text)
-    for path in ('bin/systemctl', 'lib/systemd/systemd-sysctl'):
-        (scratch / path).parent.mkdir(parents=True, exist_ok=True)
-        (scratch / path).write_text(f'#!/bin/sh\necho {path.rpartition("/")[2]} "$@" >>{scratch}/called\n')
-        (scratch / path).chmod(0o755)
+    systemctl = scratch / 'bin/systemctl'
+    systemctl.parent.mkdir(exist_ok=True)
+    systemctl.write_text(f'#!/bin/sh\necho systemctl "$@" >>{scratch}/called\n')
+    systemctl.chmod(0o755)
     (scratch / 'called').write_text('')
-    if systemd:
-        (scratch / 'run/systemd/system').mkdir(parents=True, exist_ok=True)
+    (scratch / 'run/systemd/system').mkdir(parents=True, exist_ok=True)
     done = run('sh', script, *args, env=dict(os.environ, PATH=f'{scratch}/bin:{inst.prefix}/sbin:' + os.environ['PATH']))
     tap.equal(done.returncode, 0, done.stderr)
     return done.stderr, (scratch / 'called').read_text().splitlines()
 
 
-def box(scratch, config, pages=256):
-    for path, text in (('etc/cordon/cordon.yaml', config), ('proc/sys/vm/nr_hugepages', f'{pages}\n'),
-                       ('usr/lib/sysctl.d/cordon.conf', (ROOT / 'firmware/sysctl.conf').read_text())):
-        (scratch / path).parent.mkdir(parents=True, exist_ok=True)
-        (scratch / path).write_text(text)
+def box(scratch, config):
+    path = scratch / 'etc/cordon/cordon.yaml'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(config)
 
 
 def upgraded(inst):
@@ -313,14 +321,35 @@ def upgraded(inst):
 
 
 def huge_pages(inst):
-    """Asked for when the package is installed, but for a machine that has as many, and one that does not run (a chroot)."""
+    """cordon-dp raises their number to what it needs, and takes none away from who has more."""
     def case():
-        runs_here()
-        for pages, systemd, called in ((0, True, ['systemd-sysctl --prefix=vm.nr_hugepages']), (256, True, []), (512, True, []), (0, False, [])):
-            with tempfile.TemporaryDirectory() as name:
-                scratch = pathlib.Path(name)
-                box(scratch, GOOD, pages)
-                tap.equal(maintainer_script(scratch, 'configure', '', systemd=systemd), ('', called), f'{pages} pages')
+        unit = inst.text('cordon-dp')
+        wanted = re.search('^Environment=(HUGE_PAGES=[0-9]+)$', unit, re.M)[1]
+        command = re.search("^ExecStartPre=-\\+/bin/sh -c '(.*)'$", unit, re.M)[1].replace('$$', '$')
+        tap.contains(command, '/proc/sys/vm/nr_hugepages')
+        for have, then in ((0, 256), (255, 256), (256, 256), (4096, 4096)):
+            with tempfile.NamedTemporaryFile('w+') as pages:
+                pages.write(f'{have}\n')
+                pages.flush()
+                done = run('env', wanted, 'sh', '-c', command.replace('/proc/sys/vm/nr_hugepages', pages.name))
+                tap.equal((done.stdout, done.stderr), ('', ''), f'{have} pages')
+                pages.seek(0)
+                tap.equal(int(pages.read()), then, f'{have} pages')
+    return case
+
+
+def order(inst):
+    """Nothing that waits for the network before the system is up, as cloud-init does, makes a circle with what comes before the network."""
+    def case():
+        with tempfile.TemporaryDirectory() as name:
+            units = pathlib.Path(name)
+            for unit in inst.units.values():
+                shutil.copy(unit, units)
+            (units / 'early.service').write_text(EARLY)
+            wanted = ' '.join(f'{unit}.service' for unit in ('early', 'systemd-networkd', 'systemd-networkd-wait-online', *inst.units))
+            (units / 'multi-user.target').write_text(f'[Unit]\nRequires=basic.target {wanted}\nAfter=basic.target\n')
+            done = run('systemd-analyze', 'verify', '--man=no', 'multi-user.target', env=dict(os.environ, SYSTEMD_UNIT_PATH=f'{units}:/lib/systemd/system'))
+            tap.equal([line for line in done.stderr.splitlines() if 'cycle' in line], [], 'in what order they start')
     return case
 
 
@@ -350,6 +379,26 @@ def helper_notices(inst):
                 words.write_text(good)
                 tap.equal(act(f'@{words}', code=0), {}, 'succeeded')
                 tap.equal(act(*bad.split()), {}, 'by hand')
+    return case
+
+
+def tables_gone(inst):
+    """Debian's own nftables.service takes all tables away; the kernel is kept off the dataplane's ports again, unless a bridge has them."""
+    def case():
+        if os.geteuid():
+            raise tap.Skip('needs root')
+        drop_in = (inst.prefix / 'lib/systemd/system/nftables.service.d/cordon.conf').read_text()
+        tap.equal(re.findall(r'^(Exec\w+)=-/(\S+)$', drop_in, re.M),
+                  [(when, f'{PREFIX}/libexec/cordon/ports-again') for when in ('ExecStartPost', 'ExecReload', 'ExecStopPost')], 'when')
+        for unit in ('cordon-ports', 'cordon-bridge', 'cordon-nft'):
+            tap.contains(inst.text(unit), '\nAfter=nftables.service\n')
+        with tempfile.TemporaryDirectory() as name:
+            scratch = pathlib.Path(name)
+            for files, code in (({}, 0), ({'port.args': ''}, 0), ({'port.args': '0000:ff:1f.7\n'}, 6), ({'port.args': '0000:ff:1f.7\n', 'bridge.args': '--bridge\n'}, 0)):
+                for file, text in files.items():
+                    (scratch / file).write_text(text)
+                done = run(inst.prefix / 'libexec/cordon/ports-again', env=dict(os.environ, CORDON_RUN=scratch, CORDON_NOTICES=scratch / 'none'))
+                tap.equal((done.returncode, 'no PCI device' in done.stderr), (code, code == 6), f'{files}')
     return case
 
 
@@ -411,7 +460,9 @@ with tempfile.TemporaryDirectory(prefix='cordon-install-') as dest:
         ('arguments of each process, or what was there before', arguments(inst)),
         ('an error of the config is told until it is repaired', config_notice(inst)),
         ('an upgrade that does not take the config restarts nothing and tells it', upgraded(inst)),
-        ('huge pages are asked for at once', huge_pages(inst)),
+        ('who takes all tables away opens no port to the kernel', tables_gone(inst)),
+        ('huge pages are raised and never taken away', huge_pages(inst)),
+        ('no circle with what waits for the network before the system is up', order(inst)),
         ('what ports and bridge could not prepare is told', helper_notices(inst)),
         ('rights follow the drivers', generator(inst)),
         ('the programs find their files', runs_from_there(inst)),

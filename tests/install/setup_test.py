@@ -61,6 +61,7 @@ def one(old, new, line, words, without=''):
 def right():
     tap.equal(mistakes(GOOD), ['F: right'], 'as it is')
     tap.equal(mistakes(GOOD.replace('\n', '\r\n')), ['F: right'], 'from another system')
+    tap.equal(mistakes('\ufeff' + GOOD.split('\n', 1)[1]), ['F: right'], 'from an editor that begins a file with a mark')
 
 
 def readme():
@@ -109,6 +110,9 @@ def taken(engine, expected):
 # What a machine has: PCI address, kernel's name, MAC.
 CARDS = [('0000:00:02.0', 'eth0', '52:54:00:00:00:01'), ('0000:00:03.0', 'eth1', '52:54:00:00:00:02'), ('0000:00:04.0', 'eth2', '52:54:00:00:00:03')]
 
+# PCI address, class, driver: a disk, and a card that the dataplane has.
+OTHERS = [('0000:00:08.0', '0x010000', 'virtio-pci'), ('0000:00:05.0', '0x020000', 'vfio-pci')]
+
 
 def machine(place):
     for pci, name, mac in CARDS:
@@ -117,6 +121,13 @@ def machine(place):
         (net.parent.parent / 'class').write_text('0x020000\n')
         (net / 'address').write_text(mac + '\n')
         pathlib.Path(place, 'class/net', name).mkdir(parents=True)
+    for pci, kind, driver in OTHERS:
+        device = pathlib.Path(place, 'bus/pci/devices', pci)
+        device.mkdir()
+        (device / 'class').write_text(kind + '\n')
+        drivers = pathlib.Path(place, 'bus/pci/drivers', driver)
+        drivers.mkdir(parents=True)
+        (device / 'driver').symlink_to(drivers)
 
 
 def on_a_machine(changes, words):
@@ -211,6 +222,10 @@ tap.run([
     ('a management address without a net', one('192.0.2.10/24', '192.0.2.10/0', 6, 'no address with a length')),
     ('a management address that is none', one('192.0.2.10/24', '192.0.2.256/24', 6, 'no address with a length')),
     ('a router that is no address', one('192.0.2.1\n', '192.0.2.999\n', 6, 'is no address')),
+    ('a router that is none in IPv6', one('192.0.2.10/24 192.0.2.1\n', 'fd00::10/64 ::1::2\n', 6, 'router `::1::2` is no address')),
+    ('an address of nine groups', one('fd00:20::/48', '1:2:3:4:5:6:7:8:9/48', 5, 'no prefix')),
+    ('an address of seven groups', one('fd00:20::/48', '1:2:3:4:5:6:7/48', 5, 'no prefix')),
+    ('a time server of colons', one('# two ports', 'time = :::::', 1, 'no address of a time server')),
     ('a router elsewhere', one('192.0.2.1\n', '192.0.3.1\n', 6, 'no neighbour')),
     ('a router of the other family', one('192.0.2.1\n', 'fd00::1\n', 6, 'no neighbour')),
     ('a management device that is a port', one('52:54:00:00:00:01', '0000:00:03.0', 6, 'needs one of its own')),
@@ -230,6 +245,10 @@ tap.run([
     ('a machine that has it all', on_a_machine([], None)),
     ('a card that may come later', on_a_machine([('0000:00:04.0', '0000:00:09.0')], None)),
     ('which the kernel engine cannot name', on_a_machine([('0000:00:04.0', '0000:00:09.0'), ('# two', 'engine = nft\n# two')], 'port wan: this machine has no device 0000:00:09.0; it has: 0000:00:02.0 (eth0)')),
+    ('a disk as a port', on_a_machine([('0000:00:04.0', '0000:00:08.0')], 'port wan: 0000:00:08.0 is no network device of this machine; it has: 0000:00:02.0 (eth0)')),
+    ('a disk as the device of management', on_a_machine([('52:54:00:00:00:01', '0000:00:08.0')], 'management: 0000:00:08.0 is no network device')),
+    ('a card that the dataplane has', on_a_machine([('0000:00:04.0', '0000:00:05.0')], None)),
+    ('which the kernel engine cannot have', on_a_machine([('0000:00:04.0', '0000:00:05.0'), ('# two', 'engine = nft\n# two')], 'port wan: 0000:00:05.0 is given to the dataplane')),
     ("a port by the kernel's name", on_a_machine([('0000:00:04.0', 'eth2'), ('# two', 'engine = nft\n# two')], None)),
     ('the card of management by its MAC is a port', on_a_machine([('52:54:00:00:00:01', '52:54:00:00:00:02')], 'port lan1 and management: both are 0000:00:03.0')),
     ("and by the kernel's name", on_a_machine([('52:54:00:00:00:01', 'eth1')], 'port lan1 and management: both are 0000:00:03.0')),

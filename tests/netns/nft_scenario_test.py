@@ -109,7 +109,7 @@ def from_file():
 
 def host_interfaces():
     """Which of v3 and v4 are interfaces of the gateway's kernel: it answers whoever is outside."""
-    asked = {number: subprocess.Popen(['ip', 'netns', 'exec', OUTSIDE, 'ping', '-q', '-c', '3', '-i', '0.2', '-W', '1',
+    asked = {number: subprocess.Popen(['ip', 'netns', 'exec', OUTSIDE, 'ping', '-q', '-c', '6', '-i', '0.3', '-W', '2',
                                        f'fe80::ff:fe00:{number}%w{number}'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
              for number in '34'}
     return [number for number, ping in asked.items() if ping.wait() == 0]
@@ -158,6 +158,32 @@ def ports():
     inside('nft', 'delete', 'table', 'netdev', 'cordon_ports')
 
 
+def in_use():
+    """What carries a bridge or an address of this host would be a way past the engine: refused, by either, and left as it is."""
+    def refused(words):
+        for who, done in (('port-prepare', subprocess.run([ROOT / 'scripts/port-prepare', '--netns', NETNS, 'net_af_packet,iface=v1'], capture_output=True, text=True)),
+                          ('bridge-prepare', prepare('v1:pvid=20', 'w1:pvid=20'))):
+            tap.equal(done.returncode, 6, who)
+            tap.contains(done.stderr, f'{who}: {words}')
+        tap.equal(subprocess.run(['ip', '-n', NETNS, 'link', 'show', 'dev', 'cordon0'], capture_output=True).returncode, 1, 'no bridge')
+
+    inside('ip', 'link', 'add', 'other', 'type', 'bridge')
+    inside('ip', 'link', 'set', 'v1', 'master', 'other')
+    refused("'v1' carries other (a bridge, bond or VLAN of this host), past the engine: take that away first")
+    tap.contains(inside('ip', '-br', 'link', 'show', 'master', 'other'), 'v1')
+    inside('ip', 'link', 'del', 'other')
+    inside('ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'v1')
+    refused("'v1' has an address: take that away first")
+    tap.contains(inside('ip', '-br', 'addr', 'show', 'dev', 'v1'), '192.0.2.1/24')
+    inside('ip', 'addr', 'del', '192.0.2.1/24', 'dev', 'v1')
+    tap.equal(prepare('v1:pvid=20', 'w1:pvid=20').stderr, '', 'free again')
+    # a port of the dataplane that is in our own bridge, because the kernel stands by
+    done = subprocess.run([ROOT / 'scripts/port-prepare', '--netns', NETNS, 'v1'], capture_output=True, text=True)
+    tap.equal((done.returncode, done.stderr), (0, ''), 'a port of our own bridge')
+    tap.equal(prepare('--down').stderr, '', 'undone')
+    inside('nft', 'delete', 'table', 'netdev', 'cordon_ports')
+
+
 call(['ip', 'netns', 'add', NETNS])
 call(['ip', 'netns', 'add', OUTSIDE])
 try:
@@ -175,6 +201,7 @@ try:
         ('bridge-prepare takes its words from a file', from_file),
         ('a stopped gateway has no interface more than before', given_back),
         ('port-prepare keeps the kernel from kernel devices', ports),
+        ('a device that carries something of this host is no port', in_use),
         ('the scenario on the kernel engine, leaving nothing behind', scenario),
     ])
 finally:
