@@ -924,7 +924,7 @@ def console(run):
         machine.shows('config drive: setup.conf:1:')
         set_up_by_hand(machine)
         machine.shows('That is right and was kept', 60)
-        machine.type('')
+        machine.restart('')
         machine.await_ssh()
         must('DENY ALL' in machine.cordon('status', check=False).stdout, 'set up by answers on the console, managed by ssh')
         machine.restart()
