@@ -28,7 +28,7 @@ def clock(text, began=time.monotonic()):
 def run(args):
     names = list(dict.fromkeys(args.scenario)) or list(vmscenarios.SCENARIOS)
     results = {}
-    with vmscenarios.Run(args.image, clock, args.count) as runner:
+    with vmscenarios.Run(args.image, clock, args.count, packages=args.packages) as runner:
         runner.need_image(names)
         for name in names:
             results[name] = runner.scenario(name)
@@ -126,6 +126,7 @@ def main():
                             formatter_class=argparse.RawDescriptionHelpFormatter)
     verb.add_argument('scenario', nargs='*', metavar='SCENARIO')
     verb.add_argument('--count', type=count, help='how often power-cut pulls the plug (default: 3)')
+    verb.add_argument('--packages', type=pathlib.Path, metavar='DIR', help='the Debian packages for upgrade (default: builds them first)')
     verb.set_defaults(go=run)
     kept = verbs.add_parser('up', help='start the lab and leave it running')
     kept.add_argument('--engine', choices=['dpdk', 'nft'], default='dpdk')

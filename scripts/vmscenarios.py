@@ -18,7 +18,7 @@ import time
 import traceback
 from typing import Callable, NamedTuple
 
-from lab import LabError, wait_for
+from lab import ROOT, LabError, call, wait_for
 from scenario import ATTEMPTS, Scenario
 from vminsider import Insider
 from vmlab import IMAGE, LAB, MANAGEMENT, MANAGEMENT_NET, RIGHT, SLOT, VM_HOSTS, Appliance, Hosts, VmLab, need_image
@@ -28,8 +28,9 @@ from vmvhost import VhostLab, build_release
 class Run:
     """One run of scenarios: the image, the hosts that all of them share, and where things are kept."""
 
-    def __init__(self, image=IMAGE, say=None, count=None, work=None, build=None):
+    def __init__(self, image=IMAGE, say=None, count=None, work=None, build=None, packages=None):
         self.build = build
+        self.given = packages
         self.image = pathlib.Path(image)
         self.say = say or (lambda text: None)
         self.count = count
@@ -54,6 +55,18 @@ class Run:
     def need_image(self, names):
         if any(SCENARIOS[name].image for name in names):
             need_image(self.image)
+
+    @functools.cached_property
+    def packages(self):
+        """Directory of the Debian packages."""
+        if self.given:
+            return pathlib.Path(self.given)
+        self.say('building the Debian packages')
+        made = self.work / 'packages'
+        done = subprocess.run([ROOT / 'firmware/packages', made], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise LabError(done.stderr.strip()[-600:])
+        return made
 
     def shared_hosts(self):
         if not self.hosts:
@@ -943,6 +956,108 @@ def console(run):
         must(True, 'without a data partition nothing is kept, and that is said')
 
 
+# --- packages ------------------------------------------------------------------------------------------------------------------
+
+NEWER = '99.1'
+PARTS = {'dpdk': ('cordond', 'cordon-dp', 'cordon-nft'), 'nft': ('cordond', 'cordon-nft')}
+# The image's root stays as it was built: dpkg writes to a layer in memory above it.
+WRITABLE = ('mkdir -p /run/writable && mount -t tmpfs writable /run/writable && mkdir /run/writable/usr /run/writable/work && '
+            'mount -t overlay -o lowerdir=/usr,upperdir=/run/writable/usr,workdir=/run/writable/work usr /usr && rm -f /etc/dpkg/dpkg.cfg.d/*')
+CONFIG = '/etc/cordon/cordon.yaml'
+KEPT = 'set -e; cd /var/lib/cordon; sha256sum /etc/cordon/*.yaml last-good.image; ls control.db flows-*.db'
+
+
+def newer_packages(run, lab):
+    """The packages, by another version, in the gateway; gives their place there."""
+    place = '/tmp/newer'
+    lab.gateway.ssh('mkdir', '-p', place)
+    for package in sorted(run.packages.glob('cordon*.deb')):
+        tree = lab.work / package.stem
+        call(['dpkg-deb', '-R', package, tree])
+        control = tree / 'DEBIAN/control'
+        control.write_text(re.sub(r'(?m)^(Version: |Depends:.*cordon \(= )[^\s)]+', rf'\g<1>{NEWER}', control.read_text()))
+        call(['dpkg-deb', '--root-owner-group', '-b', tree, lab.work / 'newer.deb'])
+        name = package.name.partition('_')[0]
+        done = lab.gateway.ssh(f'cat >{place}/{name}.deb', input=(lab.work / 'newer.deb').read_bytes())
+        must(done.returncode == 0, f'{name} {NEWER} is on the gateway')
+    return place
+
+
+def pids(inside, names):
+    return {name: inside.run(f'pidof {name} || true').strip() for name in names}
+
+
+def upgrade(run, engine='dpdk'):
+    """The packages are upgraded under systemd and under traffic: with a config that the new version does not take, and with one that it
+    takes. Then they are removed, and installed again."""
+    names = PARTS[engine]
+    with run.lab(engine=engine) as lab:
+        inside = Insider(lab.gateway)
+        lab.up()
+        lab.learn_hosts()
+        enforces(lab)
+        place = newer_packages(run, lab)
+        inside.run(WRITABLE)
+        before = pids(inside, names)
+        inside.run(f'cp -p {CONFIG} /run/writable/good && echo "no-such-word: 1" >>{CONFIG}')
+        said = inside.run(f'dpkg -i {place}/*.deb', 300)
+        where = re.search(r'cordon\.yaml:\d+:\d+: error: .*no-such-word.*', said)
+        must(where, 'an upgrade with a broken config names file, line and word' + (f': {where[0]}' if where else f'\n{said}'))
+        must(re.search('systemctl restart cordon-args cordond', said), 'and what to do')
+        must(pids(inside, names) == before, 'what ran goes on')
+        status = lab.status()
+        must(any('does not take /etc/cordon/cordon.yaml' in text for text in status['attention']), '`status` says so')
+        print(lab.cordon('status').stdout)
+        enforces(lab)
+        inside.run(f'cp -p /run/writable/good {CONFIG} && systemctl restart cordon-args cordond', 120)
+        restarted(lab, inside, names, before)
+        must(not any('does not take' in text for text in lab.status()['attention']), 'with the config corrected, `status` has nothing to say of it')
+        lab.learn_hosts()
+        enforces(lab)
+        gap = good_upgrade(lab, inside, names, place)
+        run.figures[f'upgrade of the packages, engine {engine}'] = f'the allowed stream stands still for {gap:.1f} s'
+        removed(lab, inside, names, place)
+
+
+def restarted(lab, inside, names, before):
+    """Each part is another process, and the one that the package brought."""
+    lab.gateway.await_state('enforcing')
+    after = pids(inside, names)
+    must(all(after[name] not in ('', before[name]) for name in names), f'each part was started again: {before} {after}')
+    for name, pid in after.items():
+        must(inside.run(f'[ /proc/{pid}/exe -ef $(command -v {name}) ] && echo same || true').strip() == 'same', f'{name} is the one that was installed')
+
+
+def good_upgrade(lab, inside, names, place):
+    with streams(lab) as stream:
+        goes_on(stream)
+        before, came = pids(inside, names), stream.arrived(ALLOWED)
+        inside.run(f'dpkg -i {place}/*.deb', 300)
+        restarted(lab, inside, names, before)
+        goes_on(stream)
+        gap = stream.gap(ALLOWED, came)
+        has_record(lab, stream, DENIED)
+        must(stream.arrived(DENIED) == 0, f'an upgrade with a good config: {gap:.1f} s is the longest that nothing of the allowed stream arrived, and nothing of the denied one has')
+    must(lab.status()['generation']['number'] == 1, 'generation 1 is in force')
+    lab.learn_hosts()
+    enforces(lab)
+    return gap
+
+
+def removed(lab, inside, names, place):
+    kept = inside.run(KEPT)
+    inside.run('dpkg -r cordon-nft cordon', 300)
+    must(not any(pids(inside, names).values()), 'removed: no process is left')
+    closed(lab)
+    left = inside.run(KEPT)
+    must(left == kept, 'config, policy and records are left' + (f': {kept}\n{left}' if left != kept else ''))
+    inside.run(f'dpkg -i {place}/*.deb && systemctl start cordond', 300)
+    lab.gateway.await_state('enforcing')
+    must(lab.status()['generation']['number'] == 1, 'installed again and started, generation 1 is in force')
+    lab.learn_hosts()
+    enforces(lab)
+
+
 class Entry(NamedTuple):
     go: Callable
     title: str
@@ -963,6 +1078,8 @@ SCENARIOS = {
     'links': Entry(links, 'a cable is pulled and put back'),
     'unplug': Entry(unplug, 'the NIC of a port is taken out and put back'),
     'update': Entry(update, 'a newer image is written over the disk: config, generations and records stay'),
+    'upgrade': Entry(upgrade, 'the packages upgraded with a config that the new version does not take, with a good one, and removed'),
+    'upgrade-nft': Entry(functools.partial(upgrade, engine='nft'), 'the same, the kernel enforces'),
     'clock': Entry(wrong_clock, 'the clock is wrong at boot: 2001, 2038'),
     'full': Entry(full, 'the data partition is full'),
     'bad-input': Entry(bad_input, 'drives with mistakes, a disk too small: says so, stays closed'),
