@@ -91,13 +91,29 @@ static void read_protected(void *object, const struct yaml_node *n, struct diags
 	value_list(n, read_protected_prefix, object, d);
 }
 
+/* Unicast, and of a machine: neither 0.0.0.0/8, 127.0.0.0/8 and all from 224.0.0.0 on, nor ::/127 and
+ * ff00::/8 (RFC 6890, RFC 4291). */
+static bool is_of_a_machine(const struct cidr *p)
+{
+	static const uint8_t zeros[15];
+
+	if (p->family == 4)
+		return p->addr[0] != 0 && p->addr[0] != 127 && p->addr[0] < 224;
+	return p->addr[0] != 0xff && (memcmp(p->addr, zeros, sizeof(zeros)) != 0 || p->addr[15] > 1);
+}
+
 static void read_address(void *object, const struct yaml_node *n, struct diags *d)
 {
 	struct config *c = object;
 
 	if (c->n_management == NFT_MANAGEMENT_MAX)
 		diag_add(d, SEV_ERROR, n->place, "more than %u management addresses", NFT_MANAGEMENT_MAX);
-	else if (value_prefix(n, true, &c->management[c->n_management], d))
+	else if (!value_prefix(n, true, &c->management[c->n_management], d))
+		return;
+	else if (!is_of_a_machine(&c->management[c->n_management]))
+		diag_add(d, SEV_ERROR, n->place, "management: `%s` is no address that a machine can have",
+			 n->text);
+	else
 		c->n_management++;
 }
 

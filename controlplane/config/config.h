@@ -109,7 +109,8 @@ void config_print_nft_args(const struct config *c, const char *run_dir, FILE *ou
 
 /* The words of bridge-prepare that make the bridge which cordon-nft enforces on; nothing if there is none. */
 void config_print_bridge_args(const struct config *c, FILE *out);
-/* The devices that port-prepare makes ready: the dataplane's, unless they are in that bridge. */
+/* The devices that port-prepare makes ready: the dataplane's. A bridge for the standby takes them over from
+ * it. */
 void config_print_port_args(const struct config *c, FILE *out);
 
 /* What the policy compiler needs to know of this gateway; `ports` is filled and borrowed by `env`. */

@@ -375,7 +375,7 @@ void config_print_bridge_args(const struct config *c, FILE *out)
 
 void config_print_port_args(const struct config *c, FILE *out)
 {
-	if (c->engine != DP_ENGINE_DPDK || c->standby)
+	if (c->engine != DP_ENGINE_DPDK)
 		return;
 	for (size_t i = 0; i < c->n_ports; i++)
 		fprintf(out, "%s\n", c->ports[i].device);

@@ -64,13 +64,13 @@ def files(inst):
     def case():
         for path in ('bin/cordon', 'sbin/cordond', 'sbin/cordon-dp', 'sbin/cordon-nft', 'libexec/cordon/bridge-prepare',
                      'libexec/cordon/port-prepare', 'libexec/cordon/ports-again', 'libexec/cordon/write-args', 'lib/sysusers.d/cordon.conf', 'lib/tmpfiles.d/cordon.conf',
-                     'lib/systemd/system/nftables.service.d/cordon.conf', 'lib/udev/rules.d/60-cordon.rules', 'lib/systemd/system-generators/cordon-generator',
+                     'libexec/cordon/port-common', 'libexec/cordon/huge-pages', 'lib/systemd/system/nftables.service.d/zz-cordon.conf', 'lib/udev/rules.d/60-cordon.rules', 'lib/systemd/system-generators/cordon-generator',
                      'share/cordon/cordon.yaml', 'share/cordon/schema/policy.schema.json', 'share/cordon/examples/agency-core/rules.yaml',
                      'share/cordon/ztmm/catalogue.yaml', 'share/cordon/ztmm/views.sql', 'share/man/man1/cordon.1', 'share/man/man8/cordond.8',
                      'share/bash-completion/completions/cordon'):
             if not (inst.prefix / path).is_file():
                 raise AssertionError(f'{path} is missing')
-        for name in ('bridge-prepare', 'port-prepare', 'write-args'):
+        for name in ('bridge-prepare', 'port-prepare', 'write-args', 'ports-again', 'huge-pages'):
             if not os.access(inst.prefix / 'libexec/cordon' / name, os.X_OK):
                 raise AssertionError(f'{name} cannot be executed')
         tap.equal(set(inst.units), {name.split()[0] for name in EXPOSURE}, 'units')
@@ -214,7 +214,7 @@ def arguments(inst):
             for engine, fail, ports, filled in (
                     ('dpdk', 'closed', ('0000:03:00.0', 'net_af_xdp,iface=eth2'), {'dp', 'port'}),
                     ('dpdk', 'closed', ('vhost:/run/cordon/vhost/a', 'vhost:/run/cordon/vhost/b'), {'dp', 'port'}),
-                    ('dpdk', 'nft', virtual, {'dp', 'nft', 'bridge'}),
+                    ('dpdk', 'nft', virtual, {'dp', 'nft', 'bridge', 'port'}),
                     ('nft', 'closed', ('eth1', 'eth2'), {'nft', 'bridge'})):
                 config = CONFIG.format(engine=engine, fail=fail, a=ports[0], b=ports[1])
                 done, files = write_args(inst, scratch, config)
@@ -321,20 +321,30 @@ def upgraded(inst):
 
 
 def huge_pages(inst):
-    """cordon-dp raises their number to what it needs, and takes none away from who has more."""
+    """cordon-dp raises their number so that what it needs is free, and takes none away from who has more."""
     def case():
         unit = inst.text('cordon-dp')
-        wanted = re.search('^Environment=(HUGE_PAGES=[0-9]+)$', unit, re.M)[1]
-        command = re.search("^ExecStartPre=-\\+/bin/sh -c '(.*)'$", unit, re.M)[1].replace('$$', '$')
-        tap.contains(command, '/proc/sys/vm/nr_hugepages')
-        for have, then in ((0, 256), (255, 256), (256, 256), (4096, 4096)):
-            with tempfile.NamedTemporaryFile('w+') as pages:
-                pages.write(f'{have}\n')
-                pages.flush()
-                done = run('env', wanted, 'sh', '-c', command.replace('/proc/sys/vm/nr_hugepages', pages.name))
-                tap.equal((done.stdout, done.stderr), ('', ''), f'{have} pages')
-                pages.seek(0)
-                tap.equal(int(pages.read()), then, f'{have} pages')
+        wanted = re.search('^Environment=HUGE_PAGES=([0-9]+)$', unit, re.M)[1]
+        tap.contains(unit, f'\nExecStartPre=-+/{PREFIX}/libexec/cordon/huge-pages ${{HUGE_PAGES}}\n')
+
+        def act(number, have, free, larger=None):
+            with tempfile.TemporaryDirectory() as name:
+                for size, counts in {'2048': (have, free), '64': (9, 9), **({'1048576': larger} if larger else {})}.items():
+                    place = pathlib.Path(name, f'hugepages-{size}kB')
+                    place.mkdir()
+                    for file, count in zip(('nr_hugepages', 'free_hugepages'), counts):
+                        (place / file).write_text(f'{count}\n')
+                done = run('env', f'CORDON_HUGE_PAGES={name}', inst.prefix / 'libexec/cordon/huge-pages', number)
+                return int(pathlib.Path(name, 'hugepages-2048kB/nr_hugepages').read_text()), done.returncode, done.stderr
+
+        for have, free, then in ((0, 0, 256), (255, 255, 256), (256, 256, 256), (4096, 4096, 4096), (4096, 6, 4346)):
+            tap.equal(act(wanted, have, free), (then, 0, ''), f'{have} pages, {free} of them free')
+        tap.equal(act(wanted, 0, 0, (4, 1)), (0, 0, ''), 'there are larger ones')
+        tap.equal(act(wanted, 0, 0, (4, 0)), (256, 0, ''), 'others use them all')
+        for number in ('512M', '', '-1'):
+            pages, code, said = act(number, 3, 3)
+            tap.equal((pages, code), (3, 2), number)
+            tap.contains(said, f"HUGE_PAGES of cordon-dp.service is a number of pages of 2 MiB, and not '{number}'; nothing was changed")
     return case
 
 
@@ -383,22 +393,35 @@ def helper_notices(inst):
 
 
 def tables_gone(inst):
-    """Debian's own nftables.service takes all tables away; the kernel is kept off the dataplane's ports again, unless a bridge has them."""
+    """Debian's own nftables.service takes all tables away; the kernel is kept off the dataplane's ports again, and a bridge that nothing guards is shut."""
     def case():
         if os.geteuid():
             raise tap.Skip('needs root')
-        drop_in = (inst.prefix / 'lib/systemd/system/nftables.service.d/cordon.conf').read_text()
+        drop_in = (inst.prefix / 'lib/systemd/system/nftables.service.d/zz-cordon.conf').read_text()
         tap.equal(re.findall(r'^(Exec\w+)=-/(\S+)$', drop_in, re.M),
                   [(when, f'{PREFIX}/libexec/cordon/ports-again') for when in ('ExecStartPost', 'ExecReload', 'ExecStopPost')], 'when')
         for unit in ('cordon-ports', 'cordon-bridge', 'cordon-nft'):
             tap.contains(inst.text(unit), '\nAfter=nftables.service\n')
         with tempfile.TemporaryDirectory() as name:
             scratch = pathlib.Path(name)
-            for files, code in (({}, 0), ({'port.args': ''}, 0), ({'port.args': '0000:ff:1f.7\n'}, 6), ({'port.args': '0000:ff:1f.7\n', 'bridge.args': '--bridge\n'}, 0)):
-                for file, text in files.items():
-                    (scratch / file).write_text(text)
-                done = run(inst.prefix / 'libexec/cordon/ports-again', env=dict(os.environ, CORDON_RUN=scratch, CORDON_NOTICES=scratch / 'none'))
-                tap.equal((done.returncode, 'no PCI device' in done.stderr), (code, code == 6), f'{files}')
+            here = scratch / 'libexec'
+            here.mkdir()
+            shutil.copy(inst.prefix / 'libexec/cordon/ports-again', here)
+            (scratch / 'systemctl').write_text('#!/bin/sh\n[ "$*" = "-q is-active cordon-nft" ] && [ -e "$ACTIVE" ]\n')
+            for helper in ('port-prepare', 'bridge-prepare'):
+                (here / helper).write_text(f'#!/bin/sh\necho {helper} "$@"\n')
+            for file in (scratch / 'systemctl', *here.iterdir()):
+                file.chmod(0o755)
+            run_dir = scratch / 'run'
+            run_dir.mkdir()
+            ports, bridge = f'port-prepare --again --sender cordon-dp @{run_dir}/port.args', f'bridge-prepare --shut @{run_dir}/bridge.args'
+            for args, active, then in (({}, False, []), ({'port': ''}, False, []), ({'port': 'x'}, False, [ports]), ({'port': 'x', 'bridge': ''}, False, [ports]),
+                                       ({'port': 'x', 'bridge': 'y'}, False, [ports, bridge]), ({'port': 'x', 'bridge': 'y'}, True, [ports]),
+                                       ({'port': '', 'bridge': 'y'}, False, [bridge])):
+                for file, text in args.items():
+                    (run_dir / f'{file}.args').write_text(text)
+                done = run(here / 'ports-again', env=dict(os.environ, CORDON_RUN=run_dir, ACTIVE=scratch if active else '/none', PATH=f'{scratch}:{os.environ["PATH"]}'))
+                tap.equal((done.returncode, done.stdout.splitlines()), (0, then), f'{args}, cordon-nft runs: {active}')
     return case
 
 

@@ -86,6 +86,10 @@ def readme_policy():
             tap.equal(done.returncode, code, done.stdout)
 
 
+def no_mistake(old, new):
+    return lambda: tap.equal(mistakes(GOOD.replace(old, new)), ['F: right'], 'mistakes')
+
+
 def everything_at_once():
     found = mistakes('gateway = GW\nport = a b c\nfoo = 1\nnothing\n')
     tap.equal([f.split(': ')[0] for f in found], ['F:1', 'F:2', 'F:3', 'F:4', *['F:5'] * 4], str(found))
@@ -228,6 +232,13 @@ tap.run([
     ('a time server of colons', one('# two ports', 'time = :::::', 1, 'no address of a time server')),
     ('a router elsewhere', one('192.0.2.1\n', '192.0.3.1\n', 6, 'no neighbour')),
     ('a router of the other family', one('192.0.2.1\n', 'fd00::1\n', 6, 'no neighbour')),
+    *((f'the management address {address}', one('192.0.2.10/24 192.0.2.1', f'{address} {router}'.strip(), 6, 'is none that a machine can have'))
+      for address, router in (('0.0.0.0/24', ''), ('127.0.0.1/8', ''), ('224.0.0.1/24', ''), ('::/64', ''), ('0:0::0/64', ''), ('::1/64', ''), ('FF02::1/64', 'fe80::1'))),
+    *((f'the IPv6 router {router} of {address}', one('192.0.2.10/24 192.0.2.1', f'{address} {router}', 6, 'no neighbour'))
+      for address, router in (('2001:db8::10/64', '2001:db8:0:1::1'), ('2001:db8::10/64', '2001:DB8:0::10'), ('2001:db8::10/128', '2001:db8::1'), ('2001:db8::10/63', '2001:db8:0:2::1'))),
+    ('a time server that is no machine', one('# two ports', 'time = ::', 1, 'no address of a time server')),
+    *((f'taken, with the IPv6 router {router}', no_mistake('192.0.2.10/24 192.0.2.1', f'2001:db8::10/63 {router}'))
+      for router in ('2001:db8::1', '2001:db8:0:1:ffff::1', 'fe80::1')),
     ('a management device that is a port', one('52:54:00:00:00:01', '0000:00:03.0', 6, 'needs one of its own')),
     ('the same, and the port comes later', one('# two ports', 'management = 0000:00:03.0 192.0.2.10/24', 1, 'needs one of its own', 'management = 52:54:00:00:00:01 192.0.2.10/24 192.0.2.1\n')),
     ('nobody may manage it', one('allow-from = admins operators\n', '', LAST - 1, 'which group')),

@@ -4,6 +4,7 @@ gone without a trace."""
 
 import os
 import pathlib
+import pwd
 import secrets
 import subprocess
 import tempfile
@@ -137,12 +138,13 @@ def given_back():
     inside('nft', 'delete', 'table', 'netdev', 'cordon_ports')
 
 
+def act(*words):
+    done = subprocess.run([ROOT / 'scripts/port-prepare', '--netns', NETNS, *words], capture_output=True, text=True)
+    return done.returncode, done.stderr.strip()
+
+
 def ports():
     """Kernel devices of a config's device strings are kept from the kernel; what is none is left alone, what is missing is told."""
-    def act(*words):
-        done = subprocess.run([ROOT / 'scripts/port-prepare', '--netns', NETNS, *words], capture_output=True, text=True)
-        return done.returncode, done.stderr.strip()
-
     tap.equal(act('net_af_packet0,iface=v1,qdisc_bypass=0', 'net_null', 'net_pcap0,rx_pcap=/tmp/x'), (0, ''), 'prepared')
     rules = inside('nft', 'list', 'table', 'netdev', 'cordon_ports')
     tap.contains(rules, 'device "v1" priority')
@@ -154,8 +156,93 @@ def ports():
     tap.equal(('"v1"' in rules, '"v2"' in rules), (False, True), 'who is kept from the kernel')
     tap.equal(prepare('--down').stderr, '', 'undone')
     tap.equal(act('net_af_xdp,iface=nosuch')[0], 6, 'missing')
+    inside('ip', 'link', 'property', 'add', 'dev', 'v2', 'altname', 'another')
+    tap.equal(act('another'), (6, "port-prepare: no network device 'another' (another name of 'v2': write that)"), 'another name')
+    inside('nft', 'flush', 'ruleset')
+    tap.equal(act('net_pcap0,rx_iface=v1,tx_iface=v2'), (0, ''), 'two devices of one port')
+    rules = inside('nft', 'list', 'table', 'netdev', 'cordon_ports')
+    tap.equal(('"v1"' in rules, '"v2"' in rules), (True, True), 'who is kept from the kernel')
     tap.equal(act('0000:ff:1f.7'), (6, "port-prepare: no PCI device '0000:ff:1f.7'"), 'missing PCI device')
     inside('nft', 'delete', 'table', 'netdev', 'cordon_ports')
+
+
+def kept_apart():
+    """Neither what is behind a port reaches this host by it, nor this host what is behind it; also after somebody took all tables away, when
+    the device has got an address and another port is gone; and beside a port that is refused."""
+    def meet():
+        return [subprocess.run(['ip', 'netns', 'exec', where, 'ping', '-q', '-c', '3', '-i', '0.3', '-W', '1', to], capture_output=True).returncode == 0
+                for where, to in ((OUTSIDE, '192.0.2.3'), (NETNS, '192.0.2.4'))]
+
+    def addressed():
+        inside('ip', 'link', 'set', 'v3', 'arp', 'on', 'up')
+        inside('ip', 'addr', 'add', '192.0.2.3/24', 'dev', 'v3')
+        inside('ip', 'neigh', 'replace', '192.0.2.4', 'lladdr', call(['ip', '-n', OUTSIDE, '-br', 'link', 'show', 'w3']).split()[2], 'dev', 'v3')
+
+    call(['ip', '-n', OUTSIDE, 'addr', 'add', '192.0.2.4/24', 'dev', 'w3'])
+    addressed()
+    tap.equal(meet(), [True, True], 'before')
+    inside('ip', 'addr', 'flush', 'dev', 'v3')
+    tap.equal(act('--sender', 'nobody', 'net_af_packet,iface=v3'), (0, ''), 'prepared')
+    addressed()
+    tap.equal(meet(), [False, False], 'a port')
+    inside('nft', 'flush', 'ruleset')
+    tap.equal(meet(), [True, True], 'somebody took the tables away')
+    for _ in range(2):
+        tap.equal(act('--again', '--sender', 'nobody', 'nosuch', '0000:ff:1f.7', 'v3'), (0, ''), 'again')
+    tap.equal(meet(), [False, False], 'a port again')
+    tap.equal(inside('python3', '-c', RAW, '0').split(), ['0', '0'], 'frames of another process')
+    tap.equal(inside('python3', '-c', RAW, str(pwd.getpwnam('nobody').pw_uid)).split(), ['1', '1'], "frames of the dataplane's")
+    inside('nft', 'flush', 'ruleset')
+    inside('ip', 'addr', 'flush', 'dev', 'v3')
+    tap.equal(act('nosuch', 'v3'), (6, "port-prepare: no network device 'nosuch'"), 'one is missing')
+    addressed()
+    tap.equal(meet(), [False, False], 'the other is kept off')
+    inside('nft', 'flush', 'ruleset')
+    inside('ip', 'addr', 'flush', 'dev', 'v3')
+    call(['ip', '-n', OUTSIDE, 'addr', 'flush', 'dev', 'w3'])
+
+
+def wildcards():
+    """systemd-networkd, told to configure whatever there is, leaves a port alone, and one in our bridge."""
+    for prepared in (f'{ROOT}/scripts/port-prepare v3', f'{ROOT}/scripts/bridge-prepare --bridge cordon0 v3'):
+        said = inside('unshare', '--mount', 'sh', '-euc', WILDCARD, 'sh', prepared)
+        tap.equal((said.count('192.0.2.33'), said.count('192.0.2.34')), (0, 1), prepared)
+        tap.equal('master' in said, 'bridge' in prepared, said)
+        inside('ip', 'addr', 'flush', 'dev', 'v4')
+
+
+# networkd as at boot: after the ports were prepared
+WILDCARD = '''
+mount -t tmpfs run /run
+$1
+mkdir -p /run/systemd/network /run/systemd/netif/links /run/systemd/netif/leases /run/systemd/netif/lldp
+for number in 3 4; do
+	printf '[Match]\\nName=v%s\\n[Link]\\nRequiredForOnline=no\\n[Network]\\nAddress=192.0.2.3%s/24\\n' $number $number >/run/systemd/network/50-v$number.network
+done
+chown -R systemd-network /run/systemd/netif
+mount -o remount,ro /sys # no udev here, so none is waited for
+timeout 4 /lib/systemd/systemd-networkd >/dev/null 2>&1 || true
+ip -o addr show
+ip -o link show v3
+[ ! -e /sys/class/net/cordon0 ] || ip link del cordon0
+nft flush ruleset
+'''
+
+# How many frames leave, queued and past the queue (PACKET_QDISC_BYPASS, which is 20 of SOL_PACKET), as DPDK's af_packet sends them.
+RAW = '''
+import contextlib, ctypes, socket, sys
+ctypes.CDLL(None).setfsuid(int(sys.argv[1]))
+for bypass in 0, 1:
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    s.setsockopt(263, 20, bypass)
+    s.bind(("v3", 0))
+    with open("/sys/class/net/v3/statistics/tx_packets") as count:
+        before = int(count.read())
+        with contextlib.suppress(OSError):
+            s.send(bytes.fromhex("ffffffffffff020000000003") + bytes(50))
+        count.seek(0)
+        print(int(count.read()) - before)
+'''
 
 
 def in_use():
@@ -180,8 +267,8 @@ def in_use():
     # a port of the dataplane that is in our own bridge, because the kernel stands by
     done = subprocess.run([ROOT / 'scripts/port-prepare', '--netns', NETNS, 'v1'], capture_output=True, text=True)
     tap.equal((done.returncode, done.stderr), (0, ''), 'a port of our own bridge')
+    tap.equal('cordon_ports' in inside('nft', 'list', 'tables'), False, 'which keeps it')
     tap.equal(prepare('--down').stderr, '', 'undone')
-    inside('nft', 'delete', 'table', 'netdev', 'cordon_ports')
 
 
 call(['ip', 'netns', 'add', NETNS])
@@ -201,6 +288,8 @@ try:
         ('bridge-prepare takes its words from a file', from_file),
         ('a stopped gateway has no interface more than before', given_back),
         ('port-prepare keeps the kernel from kernel devices', ports),
+        ('a port and this host are kept apart, both ways', kept_apart),
+        ('who configures whatever there is leaves the ports alone', wildcards),
         ('a device that carries something of this host is no port', in_use),
         ('the scenario on the kernel engine, leaving nothing behind', scenario),
     ])

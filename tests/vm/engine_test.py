@@ -16,6 +16,7 @@ FILES = {
     '/lab/engine.sh': HERE / 'engine.sh',
     '/lab/engine.yaml': HERE / 'engine.yaml',
     '/lab/bridge-prepare': ROOT / 'scripts/bridge-prepare',
+    '/lab/port-common': ROOT / 'scripts/port-common',
     '/lab/policy': ROOT / 'policies/examples/agency-core',
     '/usr/share/cordon/ztmm': ROOT / 'policies/ztmm',
     '/usr/share/zoneinfo/Europe': pathlib.Path('/usr/share/zoneinfo/Europe'),

@@ -76,7 +76,7 @@ prepare --down && ip -br link show cordon0
 
 def prepared():
     """Where bridges keep VLANs apart and track connections themselves."""
-    _, output = guest.run(PREPARE, files={'/lab/bridge-prepare': guest.SCRIPTS / 'bridge-prepare'})
+    _, output = guest.run(PREPARE, files={f'/lab/{name}': guest.SCRIPTS / name for name in ('bridge-prepare', 'port-common')})
     tap.contains(output, 'p1 20 PVID Egress Untagged p2 20 30 ')
     tap.contains(output, '/proc/sys/net/bridge: No such file')  # br_netfilter stays out
     tap.contains(output, "nothing guards 'cordon0'")

@@ -181,7 +181,8 @@ static void expect_text(void (*print)(const struct config *c, FILE *out), const 
 	"--timeout\ntcp_syn=30\n--timeout\ntcp_established=7200\n--timeout\ntcp_closing=120\n"               \
 	"--timeout\nudp_first=30\n--timeout\nudp_answered=180\n--timeout\nicmp=10\n"
 
-/* Each port is made ready for one engine: in the bridge of the kernel, or kept from the kernel. */
+/* Each port is kept from the kernel, until a bridge has it: that of the kernel engine, or of the one that
+ * stands by. */
 static void test_prepare_args(void **state)
 {
 	static const char kernel[] = "gateway: g\nengine: nft\n" KERNEL_PORTS;
@@ -197,7 +198,8 @@ static void test_prepare_args(void **state)
 	expect_text(config_print_port_args, dpdk,
 		    "net_af_xdp0,iface=v0,queue_count=1\nnet_af_packet1,iface=v1\n");
 	expect_text(config_print_port_args, kernel, "");
-	expect_text(config_print_port_args, standby, "");
+	expect_text(config_print_port_args, standby,
+		    "net_af_xdp0,iface=v0,queue_count=1\nnet_af_packet1,iface=v1\n");
 }
 
 /* cordon-dp is not started beside the kernel as the engine, and leaves the ports to a standby. */
@@ -304,6 +306,18 @@ static const struct {
 	{GOOD "protected: [10.0.0.0/33]\n", 3, 13, "not a prefix"},
 	{GOOD "management: {addresses: [10.0.0.1/24]}\n", 3, 13, "needs the key `from`"},
 	{GOOD "management: {addresses: [x], from: [admins]}\n", 3, 26, "not a prefix"},
+	{GOOD "management: {addresses: [0.0.0.0/24], from: [admins]}\n", 3, 26,
+	 "no address that a machine can have"},
+	{GOOD "management: {addresses: [127.0.0.1/8], from: [admins]}\n", 3, 26,
+	 "no address that a machine can have"},
+	{GOOD "management: {addresses: [224.0.0.9/24], from: [admins]}\n", 3, 26,
+	 "no address that a machine can have"},
+	{GOOD "management: {addresses: [\"::/64\"], from: [admins]}\n", 3, 26,
+	 "no address that a machine can have"},
+	{GOOD "management: {addresses: [\"::1/64\"], from: [admins]}\n", 3, 26,
+	 "no address that a machine can have"},
+	{GOOD "management: {addresses: [\"ff02::1/64\"], from: [admins]}\n", 3, 26,
+	 "no address that a machine can have"},
 	{GOOD "access: {boss: [root]}\n", 3, 10, "unknown key `boss`"},
 	{GOOD "access: {viewer: root}\n", 3, 18, "must be a list"},
 	{GOOD "access: {viewer: [groups x]}\n", 3, 19, "not `NAME`"},
