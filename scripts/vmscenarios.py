@@ -728,6 +728,40 @@ def vhost(run):
         print(lab.cordon('status', '-o', 'table').stdout)
 
 
+STRANGER = '192.0.2.77'  # an address that no host has
+
+
+def sends_by_port(lab, inside, host, device):
+    """How many frames of the gateway's own reach a host, if somebody gives a port an address."""
+    neighbour = f'{lab.hosts[host].v4} lladdr {lab.net.mac(host)} dev {device}'
+    inside.run(f'ip addr add {STRANGER}/32 dev {device}; ip route add {lab.hosts[host].v4} dev {device}; ip neigh replace {neighbour}; '
+               f'ping -q -c 3 -W 1 -I {STRANGER} {lab.hosts[host].v4} || true; ip route del {lab.hosts[host].v4} dev {device}; ip addr del {STRANGER}/32 dev {device}')
+    return lab.captured(host, f'src host {STRANGER}')
+
+
+def kernel_ports(run):
+    """Ports that keep their kernel device: host and port stay apart, also after somebody took the kernel's tables away."""
+    with run.lab() as lab:
+        inside = Insider(lab.gateway)
+        devices = [f'enp0s{SLOT + n}' for n in range(len(lab.hosts))]
+        setup = lab.setup()
+        for n, device in enumerate(devices):
+            setup = setup.replace(f'{lab.gateway.slot(n)} ', f'net_af_packet{n},iface={device} ')
+        lab.up(drive={'setup.conf': setup, 'policy': lab.example})
+        lab.learn_hosts()
+        enforces(lab)
+        for what, done in (('at boot', None), ('after all tables were taken away', 'systemctl restart nftables')):
+            if done:
+                inside.run(done)
+            must(sends_by_port(lab, inside, 'staff', devices[0]) == 0, f'{what}, the gateway itself does not send by a port')
+            enforces(lab)
+        inside.run('nft flush ruleset')
+        must(sends_by_port(lab, inside, 'staff', devices[0]) == 3, 'it could without those tables')
+        inside.run('systemctl stop cordond cordon-dp; systemctl restart nftables')
+        must(sends_by_port(lab, inside, 'staff', devices[0]) == 3, 'and nothing more with them, the dataplane gone')
+        closed(lab)
+
+
 FILLER = 'filler'
 
 
@@ -1078,6 +1112,7 @@ SCENARIOS = {
     'links': Entry(links, 'a cable is pulled and put back'),
     'unplug': Entry(unplug, 'the NIC of a port is taken out and put back'),
     'update': Entry(update, 'a newer image is written over the disk: config, generations and records stay'),
+    'kernel-ports': Entry(kernel_ports, 'ports that keep their kernel device (af_packet): the host and its ports stay apart'),
     'upgrade': Entry(upgrade, 'the packages upgraded with a config that the new version does not take, with a good one, and removed'),
     'upgrade-nft': Entry(functools.partial(upgrade, engine='nft'), 'the same, the kernel enforces'),
     'clock': Entry(wrong_clock, 'the clock is wrong at boot: 2001, 2038'),
