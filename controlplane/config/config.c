@@ -91,14 +91,14 @@ static void read_protected(void *object, const struct yaml_node *n, struct diags
 	value_list(n, read_protected_prefix, object, d);
 }
 
-/* Unicast, and of a machine: neither 0.0.0.0/8, 127.0.0.0/8 and all from 224.0.0.0 on, nor ::/127 and
+/* Unicast, and of a machine: neither 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4 and 255.0.0.0/8, nor ::/127 and
  * ff00::/8 (RFC 6890, RFC 4291). */
 static bool is_of_a_machine(const struct cidr *p)
 {
 	static const uint8_t zeros[15];
 
 	if (p->family == 4)
-		return p->addr[0] != 0 && p->addr[0] != 127 && p->addr[0] < 224;
+		return p->addr[0] != 0 && p->addr[0] != 127 && p->addr[0] >> 4 != 0xe && p->addr[0] != 255;
 	return p->addr[0] != 0xff && (memcmp(p->addr, zeros, sizeof(zeros)) != 0 || p->addr[15] > 1);
 }
 

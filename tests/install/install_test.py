@@ -341,7 +341,8 @@ def huge_pages(inst):
             tap.equal(act(wanted, have, free), (then, 0, ''), f'{have} pages, {free} of them free')
         tap.equal(act(wanted, 0, 0, (4, 1)), (0, 0, ''), 'there are larger ones')
         tap.equal(act(wanted, 0, 0, (4, 0)), (256, 0, ''), 'others use them all')
-        for number in ('512M', '', '-1'):
+        tap.equal(act('2048', 0, 0, (4, 3)), (2048, 0, ''), 'there are larger ones, and not enough')
+        for number in ('512M', '', '-1', '010'):
             pages, code, said = act(number, 3, 3)
             tap.equal((pages, code), (3, 2), number)
             tap.contains(said, f"HUGE_PAGES of cordon-dp.service is a number of pages of 2 MiB, and not '{number}'; nothing was changed")
@@ -407,21 +408,26 @@ def tables_gone(inst):
             here = scratch / 'libexec'
             here.mkdir()
             shutil.copy(inst.prefix / 'libexec/cordon/ports-again', here)
-            (scratch / 'systemctl').write_text('#!/bin/sh\n[ "$*" = "-q is-active cordon-nft" ] && [ -e "$ACTIVE" ]\n')
-            for helper in ('port-prepare', 'bridge-prepare'):
-                (here / helper).write_text(f'#!/bin/sh\necho {helper} "$@"\n')
-            for file in (scratch / 'systemctl', *here.iterdir()):
+            (scratch / 'systemctl').write_text('#!/bin/sh\n[ "$*" = "is-active cordon-nft" ] && echo "$STATE"\n')
+            (scratch / 'sleep').write_text('#!/bin/sh\n')
+            for helper in ('port-prepare', 'bridge-prepare'):  # the third time, there are tables
+                (here / helper).write_text(f'#!/bin/sh\necho {helper} "$@"\n[ $1 != --up ] || {{ echo >>"{scratch}/tries"; [ $(wc -l <"{scratch}/tries") -eq $TABLES ]; }}\n')
+            for file in (scratch / 'systemctl', scratch / 'sleep', *here.iterdir()):
                 file.chmod(0o755)
             run_dir = scratch / 'run'
             run_dir.mkdir()
             ports, bridge = f'port-prepare --again --sender cordon-dp @{run_dir}/port.args', f'bridge-prepare --shut @{run_dir}/bridge.args'
-            for args, active, then in (({}, False, []), ({'port': ''}, False, []), ({'port': 'x'}, False, [ports]), ({'port': 'x', 'bridge': ''}, False, [ports]),
-                                       ({'port': 'x', 'bridge': 'y'}, False, [ports, bridge]), ({'port': 'x', 'bridge': 'y'}, True, [ports]),
-                                       ({'port': '', 'bridge': 'y'}, False, [bridge])):
+            up = bridge.replace('--shut', '--up')
+            for args, state, tables, then in (
+                    ({}, 'inactive', 0, []), ({'port': ''}, 'inactive', 0, []), ({'port': 'x'}, 'inactive', 0, [ports]), ({'port': 'x', 'bridge': ''}, 'active', 1, [ports]),
+                    ({'port': 'x', 'bridge': 'y'}, 'inactive', 1, [ports, bridge]), ({'port': 'x', 'bridge': 'y'}, 'active', 1, [ports, bridge, up]),
+                    ({'port': '', 'bridge': 'y'}, 'activating', 3, [bridge, up, up, up]), ({'port': '', 'bridge': 'y'}, 'failed', 1, [bridge]),
+                    ({'port': '', 'bridge': 'y'}, 'active', 99, [bridge, *[up] * 10])):
+                (scratch / 'tries').write_text('')
                 for file, text in args.items():
                     (run_dir / f'{file}.args').write_text(text)
-                done = run(here / 'ports-again', env=dict(os.environ, CORDON_RUN=run_dir, ACTIVE=scratch if active else '/none', PATH=f'{scratch}:{os.environ["PATH"]}'))
-                tap.equal((done.returncode, done.stdout.splitlines()), (0, then), f'{args}, cordon-nft runs: {active}')
+                done = run(here / 'ports-again', env=dict(os.environ, CORDON_RUN=run_dir, STATE=state, TABLES=str(tables), PATH=f'{scratch}:{os.environ["PATH"]}'))
+                tap.equal((done.returncode, done.stdout.splitlines()), (0, then), f'{args}, cordon-nft is {state}')
     return case
 
 

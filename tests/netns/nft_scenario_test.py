@@ -150,7 +150,7 @@ def ports():
     tap.contains(rules, 'device "v1" priority')
     tap.contains(rules, 'policy drop')
     # the engine was changed: a bridge takes the device over, and nobody else's
-    inside('nft', 'add chain netdev cordon_ports v2 { type filter hook ingress device v2 priority -500; policy drop; }')
+    inside('nft', 'add chain netdev cordon_ports in/v2 { type filter hook ingress device v2 priority -500; policy drop; }')
     tap.equal(prepare('v1:pvid=20', 'w1:pvid=20').stderr, '', 'made')
     rules = inside('nft', 'list', 'table', 'netdev', 'cordon_ports')
     tap.equal(('"v1"' in rules, '"v2"' in rules), (False, True), 'who is kept from the kernel')
@@ -194,9 +194,15 @@ def kept_apart():
     tap.equal(inside('python3', '-c', RAW, str(pwd.getpwnam('nobody').pw_uid)).split(), ['1', '1'], "frames of the dataplane's")
     inside('nft', 'flush', 'ruleset')
     inside('ip', 'addr', 'flush', 'dev', 'v3')
-    tap.equal(act('nosuch', 'v3'), (6, "port-prepare: no network device 'nosuch'"), 'one is missing')
+    # a name that is a word of nft's, and one that nft cannot say
+    inside('ip', 'link', 'add', 'vlan', 'type', 'veth', 'peer', 'name', 'wan+')
+    code, said = act('--sender', 'nosuchuser', 'nosuch', 'vlan', 'wan+', '0000:ff:1f.7', 'v3')
+    tap.equal((code, said.splitlines()[-1]), (6, "port-prepare: no network device 'nosuch'; no PCI device '0000:ff:1f.7'; there is no user 'nosuchuser' to send by the ports; "
+                                              "the kernel could not be kept off 'wan+'"), 'four are wrong')
+    tap.contains(inside('nft', 'list', 'ruleset'), 'hook ingress device "vlan"')
+    inside('ip', 'link', 'del', 'vlan')
     addressed()
-    tap.equal(meet(), [False, False], 'the other is kept off')
+    tap.equal(meet(), [False, False], 'the others are kept off')
     inside('nft', 'flush', 'ruleset')
     inside('ip', 'addr', 'flush', 'dev', 'v3')
     call(['ip', '-n', OUTSIDE, 'addr', 'flush', 'dev', 'w3'])
