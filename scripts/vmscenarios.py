@@ -762,6 +762,34 @@ def kernel_ports(run):
         closed(lab)
 
 
+def tables(run):
+    """All tables of the kernel are taken away, as Debian's nftables.service does: while cordon-nft runs, and while it does not."""
+    with run.lab(engine='nft') as lab:
+        inside = Insider(lab.gateway)
+        lab.up()
+        lab.learn_hosts()
+        enforces(lab)
+        with streams(lab) as stream:
+            goes_on(stream)
+            inside.run('systemctl restart nftables', 120)
+            goes_on(stream)
+            last = stream.arrived(DENIED)
+            has_record(lab, stream, DENIED)
+            must(stream.arrived(DENIED) == last == 0, f'the tables come back by themselves, and nothing passes meanwhile ({last} frames of the denied stream arrived)')
+        lab.gateway.await_state('enforcing')
+        lab.learn_hosts()
+        enforces(lab)
+        inside.run('systemctl stop cordon-nft')
+        traffic(lab)
+        must(True, 'without cordon-nft the kernel goes on enforcing')
+        inside.run('systemctl restart nftables', 120)
+        closed(lab)
+        inside.run('systemctl start cordon-nft', 120)
+        lab.gateway.await_state('enforcing')
+        lab.learn_hosts()
+        enforces(lab)
+
+
 FILLER = 'filler'
 
 
@@ -1113,6 +1141,7 @@ SCENARIOS = {
     'unplug': Entry(unplug, 'the NIC of a port is taken out and put back'),
     'update': Entry(update, 'a newer image is written over the disk: config, generations and records stay'),
     'kernel-ports': Entry(kernel_ports, 'ports that keep their kernel device (af_packet): the host and its ports stay apart'),
+    'tables': Entry(tables, 'all tables of the kernel are taken away: they come back, or the bridge is shut'),
     'upgrade': Entry(upgrade, 'the packages upgraded with a config that the new version does not take, with a good one, and removed'),
     'upgrade-nft': Entry(functools.partial(upgrade, engine='nft'), 'the same, the kernel enforces'),
     'clock': Entry(wrong_clock, 'the clock is wrong at boot: 2001, 2038'),

@@ -64,7 +64,7 @@ def files(inst):
     def case():
         for path in ('bin/cordon', 'sbin/cordond', 'sbin/cordon-dp', 'sbin/cordon-nft', 'libexec/cordon/bridge-prepare',
                      'libexec/cordon/port-prepare', 'libexec/cordon/ports-again', 'libexec/cordon/write-args', 'lib/sysusers.d/cordon.conf', 'lib/tmpfiles.d/cordon.conf',
-                     'libexec/cordon/port-common', 'libexec/cordon/huge-pages', 'lib/systemd/system/nftables.service.d/zz-cordon.conf', 'lib/udev/rules.d/60-cordon.rules', 'lib/systemd/system-generators/cordon-generator',
+                     'libexec/cordon/port-common', 'libexec/cordon/huge-pages', 'lib/systemd/system/nftables.service.d/00-cordon.conf', 'lib/systemd/system/nftables.service.d/zz-cordon.conf', 'lib/udev/rules.d/60-cordon.rules', 'lib/systemd/system-generators/cordon-generator',
                      'share/cordon/cordon.yaml', 'share/cordon/schema/policy.schema.json', 'share/cordon/examples/agency-core/rules.yaml',
                      'share/cordon/ztmm/catalogue.yaml', 'share/cordon/ztmm/views.sql', 'share/man/man1/cordon.1', 'share/man/man8/cordond.8',
                      'share/bash-completion/completions/cordon'):
@@ -401,6 +401,11 @@ def tables_gone(inst):
         drop_in = (inst.prefix / 'lib/systemd/system/nftables.service.d/zz-cordon.conf').read_text()
         tap.equal(re.findall(r'^(Exec\w+)=-/(\S+)$', drop_in, re.M),
                   [(when, f'{PREFIX}/libexec/cordon/ports-again') for when in ('ExecStartPost', 'ExecReload', 'ExecStopPost')], 'when')
+        # Debian's own commands, each in ours
+        around = (inst.prefix / 'lib/systemd/system/nftables.service.d/00-cordon.conf').read_text()
+        debian = pathlib.Path('/lib/systemd/system/nftables.service').read_text()
+        tap.equal(re.findall(rf'^(Exec\w+)=(?:/{PREFIX}/libexec/cordon/ports-again (.+))?$', around, re.M),
+                  [line for when, what in re.findall(r'^(Exec\w+)=(.+)$', debian, re.M) for line in ((when, ''), (when, what))], 'commands')
         for unit in ('cordon-ports', 'cordon-bridge', 'cordon-nft'):
             tap.contains(inst.text(unit), '\nAfter=nftables.service\n')
         with tempfile.TemporaryDirectory() as name:
@@ -428,6 +433,9 @@ def tables_gone(inst):
                     (run_dir / f'{file}.args').write_text(text)
                 done = run(here / 'ports-again', env=dict(os.environ, CORDON_RUN=run_dir, STATE=state, TABLES=str(tables), PATH=f'{scratch}:{os.environ["PATH"]}'))
                 tap.equal((done.returncode, done.stdout.splitlines()), (0, then), f'{args}, cordon-nft is {state}')
+            (scratch / 'tries').write_text('')
+            done = run(here / 'ports-again', 'sh', '-c', 'echo flush; exit 3', env=dict(os.environ, CORDON_RUN=run_dir, STATE='active', TABLES='2', PATH=f'{scratch}:{os.environ["PATH"]}'))
+            tap.equal((done.returncode, done.stdout.splitlines()), (3, [bridge, 'flush', bridge, up, up]), 'around a command that fails')
     return case
 
 
