@@ -55,6 +55,8 @@ class Run:
     def need_image(self, names):
         if any(SCENARIOS[name].image for name in names):
             need_image(self.image)
+        if self.given and not list(pathlib.Path(self.given).glob('cordon*.deb')):
+            raise LabError(f'{self.given} has no packages of Cordon: firmware/packages --setup {self.given} makes them; nothing was started')
 
     @functools.cached_property
     def packages(self):

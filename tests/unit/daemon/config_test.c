@@ -250,6 +250,12 @@ static void test_box(void **state)
 	config_free(c);
 }
 
+#define NO_MACHINE(address)                                                                                  \
+	{                                                                                                    \
+		GOOD "management: {addresses: [" address "], from: [admins]}\n", 3, 26,                      \
+			"no address that a machine can have"                                                 \
+	}
+
 static const struct {
 	const char *text;
 	unsigned line, column;
@@ -306,18 +312,12 @@ static const struct {
 	{GOOD "protected: [10.0.0.0/33]\n", 3, 13, "not a prefix"},
 	{GOOD "management: {addresses: [10.0.0.1/24]}\n", 3, 13, "needs the key `from`"},
 	{GOOD "management: {addresses: [x], from: [admins]}\n", 3, 26, "not a prefix"},
-	{GOOD "management: {addresses: [0.0.0.0/24], from: [admins]}\n", 3, 26,
-	 "no address that a machine can have"},
-	{GOOD "management: {addresses: [127.0.0.1/8], from: [admins]}\n", 3, 26,
-	 "no address that a machine can have"},
-	{GOOD "management: {addresses: [224.0.0.9/24], from: [admins]}\n", 3, 26,
-	 "no address that a machine can have"},
-	{GOOD "management: {addresses: [\"::/64\"], from: [admins]}\n", 3, 26,
-	 "no address that a machine can have"},
-	{GOOD "management: {addresses: [\"::1/64\"], from: [admins]}\n", 3, 26,
-	 "no address that a machine can have"},
-	{GOOD "management: {addresses: [\"ff02::1/64\"], from: [admins]}\n", 3, 26,
-	 "no address that a machine can have"},
+	NO_MACHINE("0.0.0.0/24"),
+	NO_MACHINE("127.0.0.1/8"),
+	NO_MACHINE("224.0.0.9/24"),
+	NO_MACHINE("\"::/64\""),
+	NO_MACHINE("\"::1/64\""),
+	NO_MACHINE("\"ff02::1/64\""),
 	{GOOD "access: {boss: [root]}\n", 3, 10, "unknown key `boss`"},
 	{GOOD "access: {viewer: root}\n", 3, 18, "must be a list"},
 	{GOOD "access: {viewer: [groups x]}\n", 3, 19, "not `NAME`"},
