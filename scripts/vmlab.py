@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 import guest
 from lab import HOSTS, INSIDE, OUTSIDE, ROOT, VLAN, Host, LabError, Wired, call, database, dnsmasq, nginx, postgres, postgres_programs, wait_for, web_files
+from vminsider import Insider
 
 MIB = 1 << 20
 IMAGE = ROOT / 'build-image/cordon-amd64.img'
@@ -511,9 +512,9 @@ class InGuests(Wired):
 
 
 class VmLab(InGuests):
-    """The hosts and the appliance between them. hosts: those of another lab, which go on."""
+    """The hosts and the appliance between them. hosts: those of another lab, which go on; insider: with a hand inside the appliance."""
 
-    def __init__(self, image=IMAGE, engine='dpdk', say=None, work=None, hosts=None, mortal=True, **machine):
+    def __init__(self, image=IMAGE, engine='dpdk', say=None, work=None, hosts=None, mortal=True, insider=False, **machine):
         super().__init__()
         self.work = pathlib.Path(work or tempfile.mkdtemp(prefix='cordon-vmlab-'))
         self.dir = self.work
@@ -526,6 +527,7 @@ class VmLab(InGuests):
         self.net = hosts or Hosts(self.work / 'hosts', say=self.say, mortal=mortal)
         self.hosts = self.net.hosts
         self.gateway = Appliance(self.work / 'gateway', image, self.net.wires(), mortal=mortal, **machine)
+        self.inside = Insider(self.gateway) if insider else None
         self.patience = PATIENCE * self.gateway.machine.slower
         self.places = {}
         self.example = self.managed(super().example)

@@ -20,7 +20,6 @@ from typing import Callable, NamedTuple
 
 from lab import ROOT, LabError, call, wait_for
 from scenario import ATTEMPTS, Scenario
-from vminsider import Insider
 from vmlab import IMAGE, LAB, MANAGEMENT, MANAGEMENT_NET, RIGHT, SLOT, VM_HOSTS, Appliance, Hosts, VmLab, need_image
 from vmvhost import VhostLab, build_release
 
@@ -227,6 +226,22 @@ def open_db(lab, service='https'):
     return place
 
 
+def recovered(lab, *args, **kwargs):
+    """The gateway says that it enforces, and it does."""
+    lab.gateway.await_state('enforcing')
+    lab.learn_hosts()
+    enforces(lab, *args, **kwargs)
+
+
+@contextlib.contextmanager
+def enforcing(run, expect=None, **machine):
+    """A fresh appliance that has set itself up and was seen to enforce."""
+    with run.lab(**machine) as lab:
+        lab.up()
+        recovered(lab, expect=expect)
+        yield lab
+
+
 # --- scenarios ---------------------------------------------------------------------------------------------------------------
 
 def first_boot(run, engine='dpdk', by='', **machine):
@@ -288,8 +303,7 @@ def reboot(run, engine='dpdk'):
     with run.lab(engine=engine) as lab:
         wide = open_db(lab, 'echo')
         lab.up(wide)
-        lab.learn_hosts()
-        enforces(lab, wide)
+        recovered(lab, wide)
         with streams(lab, CALL_BACK) as stream:
             goes_on(stream, CALL_BACK)
             must(True, 'generation 1 permits what will be the denied stream, and it arrives')
@@ -307,8 +321,7 @@ def reboot(run, engine='dpdk'):
             must(lab.status()['generation']['number'] == 2, f'generation 2 came back {took:.0f} s after the restart')
             has_record(lab, stream, CALL_BACK)
             must(stream.arrived(CALL_BACK) == last, 'nothing of the denied stream has arrived since the second commit')
-        lab.learn_hosts()
-        enforces(lab, expect={('db', 'web', 'https'): 'deny'})
+        recovered(lab, expect={('db', 'web', 'https'): 'deny'})
 
 
 def write_image(machine):
@@ -346,8 +359,7 @@ def update(run):
         must(len(json.loads(lab.cordon('generations', '-o', 'json').stdout)['data']) == 2, 'both generations are on record')
         written = lab.status()['laws']['written']
         must(written >= records > 0, f'so are the records: {written}, and {records} before')
-        lab.learn_hosts()
-        enforces(lab, open_db(lab), {('db', 'web', 'https'): 'allow'}, families=('v4',))
+        recovered(lab, open_db(lab), {('db', 'web', 'https'): 'allow'}, families=('v4',))
         must('says something else' in ' '.join(lab.cordon('status').stdout.split()), 'a drive that says something else is told, and not taken')
         lab.cordon('commit', lab.policy(lab.example), '-m', 'the third')
         enforces(lab, lab.example, {('db', 'web', 'https'): 'deny'}, families=('v4',))
@@ -393,8 +405,7 @@ def power_cut(run):
                 current = new
             ends['new' if is_new else 'old'] += 1
             generation = number
-            lab.learn_hosts()
-            enforces(lab, policies[current], {('db', 'web', 'https'): 'allow' if current else 'deny'}, families=('v4',))
+            recovered(lab, policies[current], {('db', 'web', 'https'): 'allow' if current else 'deny'}, families=('v4',))
         must(count < MANY or all(ends.values()), f'of {count} cuts {ends["old"]} came before the decision and {ends["new"]} after it')
         run.figures['power cuts during a commit'] = f'{count}: {ends["old"]} came back with the old generation, {ends["new"]} with the new one'
 
@@ -462,11 +473,8 @@ STILL = 1.5  # seconds without a frame of five a second that are no interruption
 def kill(run, engine='dpdk', names=('cordon-dp', 'cordond', 'cordon-nft')):
     """Each process is killed under traffic and comes back by itself. What forwards is cordon-dp or the kernel: when another one is gone
     the allowed stream does not stop. What is denied never arrives."""
-    with run.lab(engine=engine) as lab:
-        inside = Insider(lab.gateway)
-        lab.up()
-        lab.learn_hosts()
-        enforces(lab)
+    with enforcing(run, engine=engine, insider=True) as lab:
+        inside = lab.inside
         with streams(lab) as stream:
             goes_on(stream)
             for name in names:
@@ -484,17 +492,13 @@ def kill(run, engine='dpdk', names=('cordon-dp', 'cordond', 'cordon-nft')):
                 has_record(lab, stream, DENIED)
                 must(stream.arrived(DENIED) == 0, f'{name} was killed: nothing of the denied stream has arrived')
         lab.laws(60)
-        lab.learn_hosts()
-        enforces(lab)
+        recovered(lab)
 
 
 def safe_mode(run):
     """cordon-nft fails again and again: it is given up and the bridge shut, until an administrator starts it."""
-    with run.lab(engine='nft') as lab:
-        inside = Insider(lab.gateway)
-        lab.up()
-        lab.learn_hosts()
-        enforces(lab)
+    with enforcing(run, engine='nft', insider=True) as lab:
+        inside = lab.inside
         kills = 0
         while (pid := await_restart(inside, 'cordon-nft')) and kills < 10:
             inside.run(f'kill -9 {pid}')
@@ -507,9 +511,7 @@ def safe_mode(run):
         must(status['engines'][0]['state'] == 'disconnected' and any('the kernel engine is not connected' in text for text in status['attention']),
              '`status` says that the engine is away')
         inside.run('systemctl reset-failed cordon-nft; systemctl start cordon-nft', 120)
-        lab.gateway.await_state('enforcing')
-        lab.learn_hosts()
-        enforces(lab)
+        recovered(lab)
 
 
 def await_restart(inside, unit):
@@ -540,9 +542,7 @@ def bad_policy(run):
         must('stuff' in status, '`status` says why')
         closed(lab)
         lab.cordon('commit', lab.policy(lab.example), '-m', 'corrected')
-        lab.gateway.await_state('enforcing')
-        lab.learn_hosts()
-        enforces(lab)
+        recovered(lab)
         lab.gateway.restart()
         lab.gateway.await_ssh()
         lab.gateway.await_state('enforcing')
@@ -573,10 +573,7 @@ def cut_off(lab, a):
 
 def links(run):
     """A cable is pulled and put back."""
-    with run.lab() as lab:
-        lab.up()
-        lab.learn_hosts()
-        enforces(lab)
+    with enforcing(run) as lab:
         name = f'port{list(lab.hosts).index("web")}'
         lab.gateway.qmp('set_link', name=name, up=False)
         await_port(lab, 'web', 'down')
@@ -602,10 +599,7 @@ def card_is_there(lab, number):
 def unplug(run):
     """The NIC of a port is taken out of the running machine, and put back."""
     number = [h.name for h in VM_HOSTS].index(CARD)
-    with run.lab(removable=number) as lab:
-        lab.up()
-        lab.learn_hosts()
-        enforces(lab, expect={('staff', CARD, 'dns'): 'allow'})
+    with enforcing(run, expect={('staff', CARD, 'dns'): 'allow'}, removable=number) as lab:
         instance = lab.status()['engines'][0]['instance']
         began = time.monotonic()
         lab.gateway.qmp('device_del', id=f'port{number}')
@@ -621,8 +615,7 @@ def unplug(run):
         lab.gateway.await_ssh()
         lab.gateway.await_state('enforcing')
         await_port(lab, CARD, 'up')
-        lab.learn_hosts()
-        enforces(lab, expect={('staff', CARD, 'dns'): 'allow'})
+        recovered(lab, expect={('staff', CARD, 'dns'): 'allow'})
 
 
 def without_card(lab, instance):
@@ -743,15 +736,14 @@ def sends_by_port(lab, inside, host, device):
 
 def kernel_ports(run):
     """Ports that keep their kernel device: host and port stay apart, also after somebody took the kernel's tables away."""
-    with run.lab() as lab:
-        inside = Insider(lab.gateway)
+    with run.lab(insider=True) as lab:
+        inside = lab.inside
         devices = [f'enp0s{SLOT + n}' for n in range(len(lab.hosts))]
         setup = lab.setup()
         for n, device in enumerate(devices):
             setup = setup.replace(f'{lab.gateway.slot(n)} ', f'net_af_packet{n},iface={device} ')
         lab.up(drive={'setup.conf': setup, 'policy': lab.example})
-        lab.learn_hosts()
-        enforces(lab)
+        recovered(lab)
         for what, done in (('at boot', None), ('after all tables were taken away', 'systemctl restart nftables')):
             if done:
                 inside.run(done)
@@ -766,11 +758,8 @@ def kernel_ports(run):
 
 def tables(run):
     """All tables of the kernel are taken away, as Debian's nftables.service does: while cordon-nft runs, and while it does not."""
-    with run.lab(engine='nft') as lab:
-        inside = Insider(lab.gateway)
-        lab.up()
-        lab.learn_hosts()
-        enforces(lab)
+    with enforcing(run, engine='nft', insider=True) as lab:
+        inside = lab.inside
         with streams(lab) as stream:
             goes_on(stream)
             inside.run('systemctl restart nftables', 120)
@@ -778,18 +767,14 @@ def tables(run):
             last = stream.arrived(DENIED)
             has_record(lab, stream, DENIED)
             must(stream.arrived(DENIED) == last == 0, f'the tables come back by themselves, and nothing passes meanwhile ({last} frames of the denied stream arrived)')
-        lab.gateway.await_state('enforcing')
-        lab.learn_hosts()
-        enforces(lab)
+        recovered(lab)
         inside.run('systemctl stop cordon-nft')
         traffic(lab)
         must(True, 'without cordon-nft the kernel goes on enforcing')
         inside.run('systemctl restart nftables', 120)
         closed(lab)
         inside.run('systemctl start cordon-nft', 120)
-        lab.gateway.await_state('enforcing')
-        lab.learn_hosts()
-        enforces(lab)
+        recovered(lab)
 
 
 FILLER = 'filler'
@@ -804,10 +789,7 @@ def debugfs(gateway, command):
 
 def full(run):
     """The data partition has no room left."""
-    with run.lab() as lab:
-        lab.up()
-        lab.learn_hosts()
-        enforces(lab)
+    with enforcing(run) as lab:
         lab.gateway.ssh('sync')
         lab.gateway.power_cut()
         filler = lab.work / FILLER
@@ -842,9 +824,7 @@ def full(run):
         subprocess.run(['e2fsck', '-fy', f'{lab.gateway.disk}?offset={offset}'], capture_output=True)
         lab.gateway.power_on()
         lab.gateway.await_ssh()
-        lab.gateway.await_state('enforcing')
-        lab.learn_hosts()
-        enforces(lab, open_db(lab), {('db', 'web', 'https'): 'allow'})
+        recovered(lab, open_db(lab), {('db', 'web', 'https'): 'allow'})
 
 
 def traffic(lab, expect=None):
@@ -922,8 +902,7 @@ def unknown_nic(run):
         lab.gateway.await_ssh()
         lab.gateway.await_state('enforcing')
         must(says not in lab.cordon('status', '-o', 'json').stdout, 'the corrected drive is taken, and `status` says nothing of it any more')
-        lab.learn_hosts()
-        enforces(lab)
+        recovered(lab)
 
 
 def bad_input(run):
@@ -960,8 +939,7 @@ def bad_data(run):
         lab.gateway.await_ssh()
         lab.gateway.await_state('enforcing')
         must(lab.status()['generation']['number'] == 1, 'made anew and set up again from the drive')
-        lab.learn_hosts()
-        enforces(lab)
+        recovered(lab)
     with broken_data(run, half_gone, disk=800) as lab:
         machine = lab.gateway
         machine.type('r')
@@ -1055,11 +1033,8 @@ def upgrade(run, engine='dpdk'):
     """The packages are upgraded under systemd and under traffic: with a config that the new version does not take, and with one that it
     takes. Then they are removed, and installed again."""
     names = PARTS[engine]
-    with run.lab(engine=engine) as lab:
-        inside = Insider(lab.gateway)
-        lab.up()
-        lab.learn_hosts()
-        enforces(lab)
+    with enforcing(run, engine=engine, insider=True) as lab:
+        inside = lab.inside
         place = newer_packages(run, lab)
         inside.run(WRITABLE)
         before = pids(inside, names)
@@ -1076,8 +1051,7 @@ def upgrade(run, engine='dpdk'):
         inside.run(f'cp -p /run/writable/good {CONFIG} && systemctl restart cordon-args cordond', 120)
         restarted(lab, inside, names, before)
         must(not any('does not take' in text for text in lab.status()['attention']), 'with the config corrected, `status` has nothing to say of it')
-        lab.learn_hosts()
-        enforces(lab)
+        recovered(lab)
         gap = good_upgrade(lab, inside, names, place)
         run.figures[f'upgrade of the packages, engine {engine}'] = f'the allowed stream stands still for {gap:.1f} s'
         removed(lab, inside, names, place)
@@ -1103,8 +1077,7 @@ def good_upgrade(lab, inside, names, place):
         has_record(lab, stream, DENIED)
         must(stream.arrived(DENIED) == 0, f'an upgrade with a good config: {gap:.1f} s is the longest that nothing of the allowed stream arrived, and nothing of the denied one has')
     must(lab.status()['generation']['number'] == 1, 'generation 1 is in force')
-    lab.learn_hosts()
-    enforces(lab)
+    recovered(lab)
     return gap
 
 
@@ -1118,8 +1091,7 @@ def removed(lab, inside, names, place):
     inside.run(f'dpkg -i {place}/*.deb && systemctl start cordond', 300)
     lab.gateway.await_state('enforcing')
     must(lab.status()['generation']['number'] == 1, 'installed again and started, generation 1 is in force')
-    lab.learn_hosts()
-    enforces(lab)
+    recovered(lab)
 
 
 class Entry(NamedTuple):
