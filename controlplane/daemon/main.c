@@ -28,12 +28,14 @@ typedef void print_args(const struct config *c, const char *run_dir, FILE *out);
 struct options {
 	bool check;
 	print_args *print;
+	const char *write_dir;
 	const char *config, *run_dir, *catalogue;
 	bool run_dir_given;
 };
 
 static const char usage[] =
-	"usage: cordond --config FILE [--run-dir DIR] [--catalogue DIR] [--check | --WHOSE-args]\n"
+	"usage: cordond --config FILE [--run-dir DIR] [--catalogue DIR] [--check | --WHOSE-args | "
+	"--write-args DIR]\n"
 	"\n"
 	"  --config FILE    the gateway's config\n"
 	"  --run-dir DIR    sockets and rings (default /run/cordon)\n"
@@ -43,6 +45,7 @@ static const char usage[] =
 	"  --nft-args       the same of cordon-nft; here and below nothing if the config has no use for it\n"
 	"  --bridge-args    the same of bridge-prepare\n"
 	"  --port-args      the same of port-prepare\n"
+	"  --write-args DIR write all four to DIR: dp.args, nft.args, bridge.args, port.args; all or none\n"
 	"  --version, --help\n";
 
 /* --- arguments -------------------------------------------------------------------------------- */
@@ -63,6 +66,19 @@ static void print_port_args(const struct config *c, const char *run_dir, FILE *o
 	config_print_port_args(c, out);
 }
 
+/* What --WHOSE-args prints and --write-args writes. */
+static const struct process {
+	const char *name;
+	print_args *print;
+} processes[] = {
+	{"dp", config_print_dp_args},
+	{"nft", config_print_nft_args},
+	{"bridge", print_bridge_args},
+	{"port", print_port_args},
+};
+
+#define N_PROCESSES (sizeof(processes) / sizeof(processes[0]))
+
 static bool parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {
@@ -70,10 +86,11 @@ static bool parse_options(int argc, char **argv, struct options *o)
 		{"run-dir", required_argument, NULL, 'r'},
 		{"catalogue", required_argument, NULL, 'C'},
 		{"check", no_argument, NULL, 'k'},
-		{"dp-args", no_argument, NULL, 'd'},
-		{"nft-args", no_argument, NULL, 'n'},
-		{"bridge-args", no_argument, NULL, 'b'},
-		{"port-args", no_argument, NULL, 'p'},
+		{"dp-args", no_argument, NULL, '0'},
+		{"nft-args", no_argument, NULL, '1'},
+		{"bridge-args", no_argument, NULL, '2'},
+		{"port-args", no_argument, NULL, '3'},
+		{"write-args", required_argument, NULL, 'w'},
 		{"version", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -95,17 +112,14 @@ static bool parse_options(int argc, char **argv, struct options *o)
 		case 'k':
 			o->check = true;
 			break;
-		case 'd':
-			o->print = config_print_dp_args;
+		case '0':
+		case '1':
+		case '2':
+		case '3':
+			o->print = processes[c - '0'].print;
 			break;
-		case 'n':
-			o->print = config_print_nft_args;
-			break;
-		case 'b':
-			o->print = print_bridge_args;
-			break;
-		case 'p':
-			o->print = print_port_args;
+		case 'w':
+			o->write_dir = optarg;
 			break;
 		case 'v':
 			say_and_exit("cordond " CORDON_VERSION "\n");
@@ -117,7 +131,7 @@ static bool parse_options(int argc, char **argv, struct options *o)
 			return false;
 		}
 	}
-	return o->config && optind == argc;
+	return o->config && optind == argc && !(o->print && o->write_dir);
 }
 
 static const char *default_catalogue(void)
@@ -180,6 +194,50 @@ static struct config *load_config(const char *path)
 	diags_free(&findings);
 	free(s.text);
 	return c;
+}
+
+/* --- arguments of the other processes ---------------------------------------------------------- */
+
+static bool args_path(char *path, const char *dir, size_t which, const char *more)
+{
+	return snprintf(path, PATH_MAX, "%s/%s.args%s", dir, processes[which].name, more) < PATH_MAX;
+}
+
+static int write_one(const struct options *o, const struct config *config, size_t which)
+{
+	char path[PATH_MAX];
+	FILE *f;
+
+	if (!args_path(path, o->write_dir, which, ".new"))
+		return -ENAMETOOLONG;
+	f = fopen(path, "we");
+	if (!f)
+		return -errno;
+	processes[which].print(config, o->run_dir_given ? o->run_dir : NULL, f);
+	int failed = ferror(f);
+	return fclose(f) != 0 || failed ? -EIO : 0;
+}
+
+/* Every file is written before the first one is replaced. */
+static int write_args(const struct options *o, const struct config *config)
+{
+	char new[PATH_MAX], path[PATH_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < N_PROCESSES && r == 0; i++)
+		r = write_one(o, config, i);
+	for (size_t i = 0; i < N_PROCESSES; i++) {
+		if (!args_path(new, o->write_dir, i, ".new") || !args_path(path, o->write_dir, i, ""))
+			continue;
+		if (r == 0 && rename(new, path) != 0)
+			r = -errno;
+		if (r < 0)
+			unlink(new);
+	}
+	if (r < 0)
+		fprintf(stderr, "cordond: cannot write the arguments to %s: %s\n", o->write_dir,
+			strerror(-r));
+	return r < 0 ? EXIT_START : 0;
 }
 
 /* --- running ---------------------------------------------------------------------------------- */
@@ -257,6 +315,7 @@ int main(int argc, char **argv)
 {
 	struct options o = {.run_dir = "/run/cordon", .catalogue = default_catalogue()};
 	struct config *config;
+	int r = 0;
 
 	if (!parse_options(argc, argv, &o)) {
 		fputs(usage, stderr);
@@ -265,13 +324,15 @@ int main(int argc, char **argv)
 	config = load_config(o.config);
 	if (!config)
 		return EXIT_USAGE;
-	if (!o.check && !o.print)
+	if (!o.check && !o.print && !o.write_dir)
 		return run(&o, config);
-	if (o.print)
+	if (o.write_dir)
+		r = write_args(&o, config);
+	else if (o.print)
 		o.print(config, o.run_dir_given ? o.run_dir : NULL, stdout);
 	else
 		fprintf(stderr, "%s: config of gateway %s is good, %zu ports\n", o.config, config->gateway,
 			config->n_ports);
 	config_free(config);
-	return fflush(stdout) == 0 ? 0 : EXIT_START;
+	return fflush(stdout) == 0 ? r : EXIT_START;
 }

@@ -257,7 +257,9 @@ for bypass in 0, 1:
 def in_use():
     """What carries a bridge or an address of this host would be a way past the engine: refused, by either, and left as it is."""
     def refused(words):
-        for who, done in (('port-prepare', subprocess.run([ROOT / 'scripts/port-prepare', '--netns', NETNS, 'net_af_packet,iface=v1'], capture_output=True, text=True)),
+        port = [ROOT / 'scripts/port-prepare', 'net_af_packet,iface=v1']
+        for who, done in (('port-prepare', subprocess.run([port[0], '--netns', NETNS, port[1]], capture_output=True, text=True)),
+                          ('port-prepare', subprocess.run(['ip', 'netns', 'exec', NETNS, *port], capture_output=True, text=True)),
                           ('bridge-prepare', prepare('v1:pvid=20', 'w1:pvid=20'))):
             tap.equal(done.returncode, 6, who)
             tap.contains(done.stderr, f'{who}: {words}')

@@ -127,6 +127,67 @@ static void test_check(void **state)
 	assert_non_null(strstr(output(b), "--port\nname=a,role=access,vlan=10,side=inside,"));
 }
 
+static bool is_there(struct bench *b, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", b->dir, name);
+	return access(path, F_OK) == 0;
+}
+
+static void must_have(struct bench *b, const char *name, const char *expected)
+{
+	char path[128], text[4096] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", b->dir, name);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+	fclose(f);
+	assert_string_equal(text, expected);
+}
+
+/* The same as is printed for each; all of them, or what was there stays. */
+static void test_write_args(void **state)
+{
+	static const char *const whose[] = {"dp", "nft", "bridge", "port"};
+	struct bench *b = *state;
+	char option[96], name[32], path[128], was[4096];
+
+	snprintf(option, sizeof(option), "--write-args=%s", b->dir);
+	assert_int_equal(finish(start(b, b->config, option)), 0);
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "--%s-args", whose[i]);
+		assert_int_equal(finish(start(b, b->config, name)), 0);
+		snprintf(was, sizeof(was), "%s", output(b));
+		snprintf(name, sizeof(name), "%s.args", whose[i]);
+		must_have(b, name, was);
+		snprintf(name, sizeof(name), "%s.args.new", whose[i]);
+		assert_false(is_there(b, name));
+	}
+	must_have(b, "port.args", "net_null\n");
+	must_have(b, "bridge.args", "");
+	assert_int_equal(finish(start(b, b->config, "--dp-args")), 0);
+	snprintf(was, sizeof(was), "%s", output(b));
+
+	write_config(b, "gateway: gw1\nports: []\n");
+	assert_int_equal(finish(start(b, b->config, option)), 2);
+	must_have(b, "dp.args", was);
+
+	write_config(
+		b,
+		"gateway: gw1\nports: [{name: z, device: net_null, role: access, vlan: 10, side: inside}]\n");
+	snprintf(path, sizeof(path), "%s/port.args.new", b->dir); /* the last of them cannot be written */
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(finish(start(b, b->config, option)), 6);
+	assert_non_null(strstr(output(b), "cannot write the arguments to"));
+	must_have(b, "dp.args", was);
+	assert_false(is_there(b, "dp.args.new"));
+	rmdir(path);
+	assert_int_equal(finish(start(b, b->config, option)), 0);
+}
+
 static void test_bad_config(void **state)
 {
 	struct bench *b = *state;
@@ -187,9 +248,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		T(test_check),
-		T(test_bad_config),
-		T(test_one_instance_and_a_clean_end),
+		T(test_check),         T(test_write_args),
+		T(test_bad_config),    T(test_one_instance_and_a_clean_end),
 		T(test_corrupt_store),
 	};
 
