@@ -19,7 +19,7 @@ import traceback
 from typing import Callable, NamedTuple
 
 from lab import ROOT, LabError, call, wait_for
-from scenario import ATTEMPTS, Scenario
+from scenario import ATTEMPTS, Scenario, at_once
 from vmlab import IMAGE, LAB, MANAGEMENT, MANAGEMENT_NET, RIGHT, SLOT, VM_HOSTS, Appliance, Hosts, VmLab, need_image
 from vmvhost import VhostLab, build_release
 
@@ -171,6 +171,7 @@ def attempt(src, dst, what):
     return next(a for a in ATTEMPTS if (a.src, a.dst, a.service) == (src, dst, what))
 
 
+FAMILIES = ('v4', 'v6')
 USUAL = [('staff', 'web', 'https'), ('staff', 'db', 'pg')]  # one that is allowed, one that is not
 
 
@@ -180,15 +181,12 @@ def watched(lab):
     must(not gone, 'captures run on all hosts' + (f' but {", ".join(gone)}' if gone else ''))
 
 
-def enforces(lab, policy=None, expect=None, families=('v4', 'v6')):
+def enforces(lab, policy=None, expect=None, families=FAMILIES):
     """Allowed traffic works, denied traffic does not arrive, and both have their record."""
     lab.start_captures()
     scenario = Scenario(lab)
-    for words in USUAL:
-        for family in families:
-            scenario.attempt(attempt(*words), family, policy)
-    for words, verdict in (expect or {}).items():
-        scenario.attempt(attempt(*words), families[0], policy, verdict)
+    scenario.attempts([*((attempt(*words), family, policy) for words in USUAL for family in families),
+                       *((attempt(*words), families[0], policy, verdict) for words, verdict in (expect or {}).items())])
     watched(lab)
     if scenario.failures:
         raise Unexpected(f'{scenario.failures} attempts did not come out as the policy says')
@@ -203,15 +201,18 @@ def tried(lab, a, family):
     return done, arrived(a, src, dst) - before
 
 
+def no_way(lab, attempts):
+    """None of them reaches anything."""
+    rows = [(a, family) for a in attempts for family in FAMILIES]
+    for (a, family), (done, came) in zip(rows, at_once(lambda row: tried(lab, *row), rows)):
+        must(done.returncode != 0 and came == 0, f'{a.src} does not reach {a.dst} for {a.service} over IP{family} ({came} packets arrived)')
+    watched(lab)
+
+
 def closed(lab):
     """Nothing passes, whatever a policy would say."""
     lab.start_captures()
-    for src, dst, service in USUAL + [('web', 'db', 'pg'), ('staff', 'dns', 'dns')]:
-        a = attempt(src, dst, service)
-        for family in ('v4', 'v6'):
-            done, came = tried(lab, a, family)
-            must(done.returncode != 0 and came == 0, f'{src} does not reach {dst} for {service} over IP{family} ({came} packets arrived)')
-    watched(lab)
+    no_way(lab, [attempt(*words) for words in USUAL + [('web', 'db', 'pg'), ('staff', 'dns', 'dns')]])
 
 
 def open_db(lab, service='https'):
@@ -564,10 +565,7 @@ def await_port(lab, host, state):
 def cut_off(lab, a):
     """What is otherwise allowed does not get there, and is counted as what has no way out."""
     before = lab.status()['laws']['reasons'].get('no-port', 0)
-    for family in ('v4', 'v6'):
-        done, came = tried(lab, a, family)
-        must(done.returncode != 0 and came == 0, f'{a.src} does not reach {a.dst} over IP{family} ({came} packets arrived)')
-    watched(lab)
+    no_way(lab, [a])
     must(lab.status()['laws']['reasons'].get('no-port', 0) > before, 'the frames to there are counted as no-port')
 
 
@@ -579,9 +577,7 @@ def links(run):
         await_port(lab, 'web', 'down')
         cut_off(lab, attempt('staff', 'web', 'https'))
         scenario = Scenario(lab)
-        for family in ('v4', 'v6'):
-            scenario.attempt(attempt('staff', 'dns', 'dns'), family)
-            scenario.attempt(attempt('staff', 'db', 'pg'), family)
+        scenario.attempts([(attempt('staff', *what), family) for what in (('dns', 'dns'), ('db', 'pg')) for family in FAMILIES])
         must(not scenario.failures, 'the other ports go on')
         lab.gateway.qmp('set_link', name=name, up=True)
         await_port(lab, 'web', 'up')
@@ -830,9 +826,8 @@ def full(run):
 def traffic(lab, expect=None):
     """As enforces(), where no record can be expected."""
     lab.start_captures()
-    for words, verdict in ({words: attempt(*words).expect for words in USUAL} | (expect or {})).items():
-        a = attempt(*words)
-        done, came = tried(lab, a, 'v4')
+    rows = {attempt(*words): verdict for words, verdict in ({words: attempt(*words).expect for words in USUAL} | (expect or {})).items()}
+    for (a, verdict), (done, came) in zip(rows.items(), at_once(lambda a: tried(lab, a, 'v4'), rows)):
         allowed = verdict == 'allow'
         must((done.returncode == 0) == allowed and (came > 0) == allowed, f'{a.src} -> {a.dst} {a.service}: {verdict}, {came} packets arrived')
     watched(lab)
