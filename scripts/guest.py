@@ -45,7 +45,7 @@ MODULES = [
     'nft_reject_inet', 'nft_reject_bridge', 'nft_meta_bridge', 'nf_conntrack_bridge', 'nf_conntrack_netlink', 'nfnetlink_log',
     'tcp_diag', 'udp_diag',
 ]
-PROGRAMS = ['dash', 'nft', 'ip', 'bridge', 'ss', 'ping', 'ethtool', 'conntrack']
+PROGRAMS = ['dash', 'flock', 'nft', 'ip', 'bridge', 'ss', 'ping', 'ethtool', 'conntrack']
 # What a test in Python does not need, by the first part of its path in the standard library.
 NO_PYTHON = {'test', 'tests', 'idlelib', 'lib2to3', 'distutils', 'ensurepip', 'tkinter', 'turtledemo', 'pydoc_data', 'unittest',
              'curses', 'sqlite3', 'dbm', 'xmlrpc', 'wsgiref', 'venv', 'dist-packages'}
@@ -81,13 +81,13 @@ AGENT = '''
 mkdir -p /run/agent /run/log
 stty -F /dev/ttyS3 raw -echo
 answer() { flock 9; printf '%s %s ' "$1" "$2" >/dev/ttyS3; base64 -w 0 <"$3" >/dev/ttyS3; echo >/dev/ttyS3; }
-exec 9>/run/agent/lock 3</dev/ttyS3
+exec 3</dev/ttyS3
 echo ready >/dev/ttyS3
 while read -r id command; do
 	(
 		echo "$command" | base64 -d >"/run/agent/$id.sh"
-		sh "/run/agent/$id.sh" </dev/null >"/run/agent/$id" 2>&1 3<&- 9>&-
-		answer "$id" $? "/run/agent/$id"
+		sh "/run/agent/$id.sh" </dev/null >"/run/agent/$id" 2>&1 3<&-
+		answer "$id" $? "/run/agent/$id" 9>/run/agent/lock # opened by each: who inherits one holds the same lock
 		rm -f "/run/agent/$id" "/run/agent/$id.sh"
 	) &
 done <&3

@@ -2,8 +2,10 @@
 """The guest runner: what comes out of a guest, also when it goes wrong; and what the kernel engine relies on in Debian's
 kernel that this machine's may lack: connection tracking, zones, tags and reject in a bridge."""
 
+import concurrent.futures
 import pathlib
 import re
+import tempfile
 
 import guest
 import tap
@@ -84,10 +86,23 @@ def prepared():
     tap.contains(output, 'Device "cordon0" does not exist')
 
 
+def at_once():
+    """Each of many commands that run in a guest at the same time gets its own answer, whole."""
+    with tempfile.TemporaryDirectory() as name, concurrent.futures.ThreadPoolExecutor(8) as pool:
+        work = pathlib.Path(name)
+        with guest.Guest(work / 'guest', guest.make(work / 'image', guest.AGENT)) as kept:
+            for turn in range(3):
+                done = list(pool.map(lambda n: kept.run(f'for i in $(seq 2000); do echo {n} $i; done; exit {n}', 60), range(8)))
+                tap.equal([d.exit for d in done], list(range(8)), f'turn {turn}')
+                for n, d in enumerate(done):
+                    tap.equal(d.output, ''.join(f'{n} {i}\n' for i in range(1, 2001)), f'answer {n} of turn {turn}')
+
+
 tap.run([
     ("a command's files, output and number, on the kernel of Debian 12", answers),
     ('a hanging command ends in time, with what it had printed', hangs),
     ('a panic is a failure, its console log is kept', panics),
+    ('commands of a guest at once', at_once),
     ('bridge-prepare with VLANs', prepared),
     ('a bridge in the guest: zones, tags, tracking by original direction, reject', bridge),
 ])
