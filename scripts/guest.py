@@ -369,6 +369,7 @@ class Guest:
         self.work = pathlib.Path(work)
         self.numbers = itertools.count(1)
         self.waiting = {}
+        self.asking = threading.Lock()
         self.process = None
         path = self.work / 'agent'
         if image:
@@ -434,7 +435,8 @@ class Guest:
         # another process that talks to the same guest takes other names
         number, waiting = f'{os.getpid()}-{next(self.numbers)}', {'event': threading.Event()}
         self.waiting[number] = waiting
-        self.line.sendall(f'{number} {base64.b64encode(script.encode()).decode()}\n'.encode())
+        with self.asking:
+            self.line.sendall(f'{number} {base64.b64encode(script.encode()).decode()}\n'.encode())
         if not waiting['event'].wait(timeout):
             self.waiting.pop(number, None)
             self.check_alive()

@@ -124,6 +124,8 @@ class Scenario:
 
     def attempts(self, rows):
         """Those of (attempt, family[, policy[, expect]]) at once, since a refused client waits for long; told in their order."""
+        if len({(a.src, a.dst, family) for a, family, *_ in rows}) != len(rows):
+            raise LabError('attempts of the same pair at once: a record could be of either')
         for ok, lines in at_once(lambda row: self.outcome(*row), rows):
             self.failures += not ok
             print(lines, flush=True)

@@ -18,7 +18,6 @@ import pathlib
 import re
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -41,7 +40,7 @@ MANAGEMENT_NET = '10.0.2.0/24'
 SLOT = 0x10  # PCI slot of the first port
 LAB = '/lab'  # in the guests of the hosts
 # What the servers and clients need beside their programs.
-CLIENT_PROGRAMS = ['nginx', 'dnsmasq', 'curl', 'dig', 'nmap', 'tcpdump', 'setpriv', 'env', 'flock', 'timeout', 'setsid']
+CLIENT_PROGRAMS = ['nginx', 'dnsmasq', 'curl', 'dig', 'nmap', 'tcpdump', 'setpriv', 'env', 'timeout', 'setsid']
 NMAP_FILES = ['nmap-services', 'nmap-protocols', 'nmap-payloads']
 # The name server on a trunk: its frames carry their tag.
 VM_HOSTS = [Host(h.name, h.port, h.v4, h.v6, h.side, h.title, f'trunk, vlans: [{VLAN}, {VLAN + 10}]') if h.name == 'dns' else h for h in HOSTS]
@@ -601,5 +600,8 @@ class VmLab(InGuests):
         place = self.policy(path)
         key = (place, self.state_of(ROOT / path), words)
         if key not in self.explained:
-            self.explained[key] = super().explain(path, *words)
+            done = super().explain(path, *words)
+            if done.returncode != 0:
+                return done
+            self.explained[key] = done
         return self.explained[key]

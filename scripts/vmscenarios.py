@@ -1055,6 +1055,7 @@ def upgrade(run, engine='dpdk'):
 def restarted(lab, inside, names, before):
     """Each part is another process, and the one that the package brought."""
     lab.gateway.await_state('enforcing')
+    lab.explained.clear()  # by the program that was there before
     after = pids(inside, names)
     must(all(after[name] not in ('', before[name]) for name in names), f'each part was started again: {before} {after}')
     for name, pid in after.items():

@@ -45,7 +45,7 @@ static const char usage[] =
 	"  --nft-args       the same of cordon-nft; here and below nothing if the config has no use for it\n"
 	"  --bridge-args    the same of bridge-prepare\n"
 	"  --port-args      the same of port-prepare\n"
-	"  --write-args DIR write all four to DIR: dp.args, nft.args, bridge.args, port.args; all or none\n"
+	"  --write-args DIR write all four to DIR: dp.args, nft.args, bridge.args, port.args\n"
 	"  --version, --help\n";
 
 /* --- arguments -------------------------------------------------------------------------------- */
@@ -131,7 +131,7 @@ static bool parse_options(int argc, char **argv, struct options *o)
 			return false;
 		}
 	}
-	return o->config && optind == argc && !(o->print && o->write_dir);
+	return o->config && optind == argc && o->check + !!o->print + !!o->write_dir <= 1;
 }
 
 static const char *default_catalogue(void)
@@ -210,12 +210,15 @@ static int write_one(const struct options *o, const struct config *config, size_
 
 	if (!args_path(path, o->write_dir, which, ".new"))
 		return -ENAMETOOLONG;
-	f = fopen(path, "we");
+	unlink(path); /* of a run that was cut off, or of somebody else who may write there */
+	f = fopen(path, "wxe");
 	if (!f)
 		return -errno;
 	processes[which].print(config, o->run_dir_given ? o->run_dir : NULL, f);
 	int failed = ferror(f);
-	return fclose(f) != 0 || failed ? -EIO : 0;
+	if (fclose(f) != 0)
+		return -errno;
+	return failed ? -EIO : 0;
 }
 
 /* Every file is written before the first one is replaced. */

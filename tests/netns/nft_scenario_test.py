@@ -258,8 +258,9 @@ def in_use():
     """What carries a bridge or an address of this host would be a way past the engine: refused, by either, and left as it is."""
     def refused(words):
         port = [ROOT / 'scripts/port-prepare', 'net_af_packet,iface=v1']
+        own_run = ['sh', '-c', 'mount -t tmpfs run /run && exec "$@"', 'sh']  # what it tells networkd stays there
         for who, done in (('port-prepare', subprocess.run([port[0], '--netns', NETNS, port[1]], capture_output=True, text=True)),
-                          ('port-prepare', subprocess.run(['ip', 'netns', 'exec', NETNS, *port], capture_output=True, text=True)),
+                          ('port-prepare', subprocess.run(['ip', 'netns', 'exec', NETNS, *own_run, *port], capture_output=True, text=True)),
                           ('bridge-prepare', prepare('v1:pvid=20', 'w1:pvid=20'))):
             tap.equal(done.returncode, 6, who)
             tap.contains(done.stderr, f'{who}: {words}')
@@ -270,16 +271,42 @@ def in_use():
     refused("'v1' carries other (a bridge, bond or VLAN of this host), past the engine: take that away first")
     tap.contains(inside('ip', '-br', 'link', 'show', 'master', 'other'), 'v1')
     inside('ip', 'link', 'del', 'other')
-    inside('ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'v1')
-    refused("'v1' has an address: take that away first")
-    tap.contains(inside('ip', '-br', 'addr', 'show', 'dev', 'v1'), '192.0.2.1/24')
-    inside('ip', 'addr', 'del', '192.0.2.1/24', 'dev', 'v1')
+    inside('sysctl', '-qw', 'net.ipv6.conf.v1.disable_ipv6=0')  # it has been a port
+    for address in (['192.0.2.1/24'], ['169.254.9.1/16', 'scope', 'link'], ['2001:db8::1/64']):
+        inside('ip', 'addr', 'add', *address, 'dev', 'v1')
+        refused("'v1' has an address: take that away first")
+        tap.contains(inside('ip', '-br', 'addr', 'show', 'dev', 'v1'), address[0])
+        inside('ip', 'addr', 'del', address[0], 'dev', 'v1')
+    inside('ip', 'addr', 'add', 'fe80::1/64', 'dev', 'v1')
     tap.equal(prepare('v1:pvid=20', 'w1:pvid=20').stderr, '', 'free again')
     # a port of the dataplane that is in our own bridge, because the kernel stands by
     done = subprocess.run([ROOT / 'scripts/port-prepare', '--netns', NETNS, 'v1'], capture_output=True, text=True)
     tap.equal((done.returncode, done.stderr), (0, ''), 'a port of our own bridge')
     tap.equal('cordon_ports' in inside('nft', 'list', 'tables'), False, 'which keeps it')
     tap.equal(prepare('--down').stderr, '', 'undone')
+
+
+def in_use_unseen():
+    """What this host is given while udev is waited for counts, and what it has is not guessed at."""
+    def with_program(name, text, *words):
+        with tempfile.TemporaryDirectory() as own:
+            program = pathlib.Path(own, name)
+            program.write_text(text)
+            program.chmod(0o755)
+            return subprocess.run(['ip', 'netns', 'exec', NETNS, 'sh', '-c', f'mount -t tmpfs run /run && PATH={own}:$PATH exec "$@"', 'sh',
+                                   ROOT / 'scripts/port-prepare', *words], capture_output=True, text=True)
+
+    late = '#!/bin/sh\n/sbin/ip link add late type veth peer name etal\n/sbin/ip addr add 192.0.2.7/24 dev late\n'
+    done = with_program('udevadm', late, 'net_af_packet0,iface=v1', 'net_af_packet1,iface=late')
+    tap.equal(done.returncode, 6, 'a device that came late')
+    tap.contains(done.stderr, "'late' has an address: take that away first")
+    tap.contains(inside('ip', '-br', 'addr', 'show', 'dev', 'late'), '192.0.2.7/24')
+    inside('ip', 'link', 'del', 'late')
+    silent = '#!/bin/sh\ncase $* in *addr*show*) exit 1 ;; esac\nexec /sbin/ip "$@"\n'
+    done = with_program('ip', silent, 'net_af_packet,iface=v1')
+    tap.equal(done.returncode, 6, 'nothing to ask')
+    tap.contains(done.stderr, "'v1' cannot be asked for its addresses")
+    inside('nft', 'flush', 'ruleset')
 
 
 call(['ip', 'netns', 'add', NETNS])
@@ -302,6 +329,7 @@ try:
         ('a port and this host are kept apart, both ways', kept_apart),
         ('who configures whatever there is leaves the ports alone', wildcards),
         ('a device that carries something of this host is no port', in_use),
+        ('nor one that was given an address just now, or of which that cannot be said', in_use_unseen),
         ('the scenario on the kernel engine, leaving nothing behind', scenario),
     ])
 finally:

@@ -55,7 +55,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static pid_t start(struct bench *b, const char *config, const char *option)
+static pid_t start_with(struct bench *b, const char *config, const char *option, const char *more)
 {
 	pid_t pid = fork();
 
@@ -64,10 +64,15 @@ static pid_t start(struct bench *b, const char *config, const char *option)
 
 		dup2(fd, 1);
 		dup2(fd, 2);
-		execl(program, program, "--config", config, "--run-dir", b->dir, option, (char *)NULL);
+		execl(program, program, "--config", config, "--run-dir", b->dir, option, more, (char *)NULL);
 		_exit(127);
 	}
 	return pid;
+}
+
+static pid_t start(struct bench *b, const char *config, const char *option)
+{
+	return start_with(b, config, option, NULL);
 }
 
 static int finish(pid_t pid)
@@ -185,7 +190,18 @@ static void test_write_args(void **state)
 	must_have(b, "dp.args", was);
 	assert_false(is_there(b, "dp.args.new"));
 	rmdir(path);
+	snprintf(path, sizeof(path), "%s/dp.args.new",
+		 b->dir); /* a link of somebody else's is not followed */
+	snprintf(was, sizeof(was), "%s/theirs", b->dir);
+	assert_int_equal(symlink(was, path), 0);
 	assert_int_equal(finish(start(b, b->config, option)), 0);
+	assert_false(is_there(b, "theirs"));
+	assert_int_equal(finish(start(b, b->config, "--dp-args")), 0);
+	snprintf(was, sizeof(was), "%s", output(b));
+	must_have(b, "dp.args", was);
+	assert_non_null(strstr(was, "z"));
+
+	assert_int_equal(finish(start_with(b, b->config, option, "--check")), 2);
 }
 
 static void test_bad_config(void **state)
