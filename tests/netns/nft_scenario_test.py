@@ -272,7 +272,7 @@ def in_use():
     tap.contains(inside('ip', '-br', 'link', 'show', 'master', 'other'), 'v1')
     inside('ip', 'link', 'del', 'other')
     inside('sysctl', '-qw', 'net.ipv6.conf.v1.disable_ipv6=0')  # it has been a port
-    for address in (['192.0.2.1/24'], ['169.254.9.1/16', 'scope', 'link'], ['2001:db8::1/64']):
+    for address in (['192.0.2.1/24'], ['169.254.9.1/16', 'scope', 'link'], ['2001:db8::5054:ff:fe80:1/64']):
         inside('ip', 'addr', 'add', *address, 'dev', 'v1')
         refused("'v1' has an address: take that away first")
         tap.contains(inside('ip', '-br', 'addr', 'show', 'dev', 'v1'), address[0])
@@ -296,12 +296,14 @@ def in_use_unseen():
             return subprocess.run(['ip', 'netns', 'exec', NETNS, 'sh', '-c', f'mount -t tmpfs run /run && PATH={own}:$PATH exec "$@"', 'sh',
                                    ROOT / 'scripts/port-prepare', *words], capture_output=True, text=True)
 
-    late = '#!/bin/sh\n/sbin/ip link add late type veth peer name etal\n/sbin/ip addr add 192.0.2.7/24 dev late\n'
+    late = '#!/bin/sh\n/sbin/ip link add late type veth peer name etal\nfor of in v1 late; do /sbin/ip addr add 192.0.2.7/24 dev $of; done\n'
     done = with_program('udevadm', late, 'net_af_packet0,iface=v1', 'net_af_packet1,iface=late')
     tap.equal(done.returncode, 6, 'a device that came late')
-    tap.contains(done.stderr, "'late' has an address: take that away first")
-    tap.contains(inside('ip', '-br', 'addr', 'show', 'dev', 'late'), '192.0.2.7/24')
+    for device in 'v1', 'late':
+        tap.contains(done.stderr, f"'{device}' has an address: take that away first")
+        tap.contains(inside('ip', '-br', 'addr', 'show', 'dev', device), '192.0.2.7/24')
     inside('ip', 'link', 'del', 'late')
+    inside('ip', 'addr', 'del', '192.0.2.7/24', 'dev', 'v1')
     silent = '#!/bin/sh\ncase $* in *addr*show*) exit 1 ;; esac\nexec /sbin/ip "$@"\n'
     done = with_program('ip', silent, 'net_af_packet,iface=v1')
     tap.equal(done.returncode, 6, 'nothing to ask')
