@@ -225,6 +225,7 @@ static int write_one(const struct options *o, const struct config *config, size_
 static int write_args(const struct options *o, const struct config *config)
 {
 	char new[PATH_MAX], path[PATH_MAX];
+	bool replaced = false;
 	int r = 0;
 
 	for (size_t i = 0; i < N_PROCESSES && r == 0; i++)
@@ -234,12 +235,14 @@ static int write_args(const struct options *o, const struct config *config)
 			continue;
 		if (r == 0 && rename(new, path) != 0)
 			r = -errno;
+		replaced |= r == 0;
 		if (r < 0)
 			unlink(new);
 	}
 	if (r < 0)
-		fprintf(stderr, "cordond: cannot write the arguments to %s: %s\n", o->write_dir,
-			strerror(-r));
+		fprintf(stderr, "cordond: cannot write the arguments to %s: %s; %s\n", o->write_dir,
+			strerror(-r),
+			replaced ? "some of them were replaced" : "what was there stays as it was");
 	return r < 0 ? EXIT_START : 0;
 }
 

@@ -187,6 +187,7 @@ static void test_write_args(void **state)
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(finish(start(b, b->config, option)), 6);
 	assert_non_null(strstr(output(b), "cannot write the arguments to"));
+	assert_non_null(strstr(output(b), "what was there stays as it was"));
 	must_have(b, "dp.args", was);
 	assert_false(is_there(b, "dp.args.new"));
 	rmdir(path);
@@ -200,6 +201,14 @@ static void test_write_args(void **state)
 	snprintf(was, sizeof(was), "%s", output(b));
 	must_have(b, "dp.args", was);
 	assert_non_null(strstr(was, "z"));
+
+	snprintf(path, sizeof(path), "%s/port.args", b->dir); /* the last of them cannot be replaced */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(finish(start(b, b->config, option)), 6);
+	assert_non_null(strstr(output(b), "some of them were replaced"));
+	assert_false(is_there(b, "port.args.new"));
+	rmdir(path);
 
 	assert_int_equal(finish(start_with(b, b->config, option, "--check")), 2);
 }
