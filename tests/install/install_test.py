@@ -251,6 +251,13 @@ def config_notice(inst):
                 tap.equal(first, f'config: {scratch}/{words}', 'what')
                 tap.contains(rest, f'nothing starts until it is repaired: correct {scratch}/cordon.yaml, then: systemctl restart cordon-args cordond')
                 tap.contains(done.stderr, '^~~~')
+            (scratch / 'run/port.args.new').mkdir()  # no fault of the config's, so it is not said to be one
+            done, _ = write_args(inst, scratch, GOOD, notices=True)
+            (scratch / 'run/port.args.new').rmdir()
+            tap.equal(done.returncode, 6, 'cannot be written')
+            first, rest = told(scratch / 'run/notices')['config']
+            tap.contains(first, 'config: cordond: cannot write the arguments to ')
+            tap.equal(rest, 'nothing starts until it is repaired; then: systemctl restart cordon-args cordond', 'what to do')
             done, args = write_args(inst, scratch, GOOD, notices=True)
             tap.equal((done.returncode, done.stderr), (0, ''), 'repaired')
             tap.equal(told(scratch / 'run/notices'), {}, 'nothing is left')
@@ -376,6 +383,7 @@ def helper_notices(inst):
             words = scratch / 'words'
             for helper, part, bad, good, said in (
                     ('port-prepare', 'ports', '0000:ff:1f.7', 'net_null0', "no PCI device '0000:ff:1f.7'; what else is named is kept from the kernel, and its links are as they were"),
+                    ('port-prepare', 'ports', r'net_af_packet,iface=c-\cnone', '', r"no network device 'c-\cnone'; what else is named is kept from the kernel, and its links are as they were"),
                     ('bridge-prepare', 'bridge', '--bridge\nc-nosuch\nc-none', '', "no network device 'c-none'; nothing was changed")):
                 def act(*argv, code=6, notices=scratch / 'notices'):
                     done = run('env', f'CORDON_NOTICES={notices}', inst.prefix / 'libexec/cordon' / helper, *argv)

@@ -166,6 +166,9 @@ def ports():
     rules = inside('nft', 'list', 'table', 'netdev', 'cordon_ports')
     tap.equal(('"v1"' in rules, '"v2"' in rules), (True, True), 'who is kept from the kernel')
     tap.equal(act('0000:ff:1f.7'), (6, f"port-prepare: no PCI device '0000:ff:1f.7'{REST}"), 'missing PCI device')
+    for name in ('0000:ff:1f.7', r'a\cb'):  # a PCI address in the place of a name is no card to be taken from the kernel
+        tap.equal(act(f'net_af_packet,iface={name}'), (6, f"port-prepare: no network device '{name}'{REST}"), 'no name of a device')
+    tap.equal(act('eth0:1'), (6, f"port-prepare: no network device 'eth0:1'{REST}"), 'an alias')
     inside('nft', 'delete', 'table', 'netdev', 'cordon_ports')
 
 
@@ -288,24 +291,27 @@ def in_use():
 
 def in_use_unseen():
     """What this host is given while udev is waited for counts, and what it has is not guessed at."""
-    def with_program(name, text, *words):
+    def with_program(name, text, helper, *words):
         with tempfile.TemporaryDirectory() as own:
             program = pathlib.Path(own, name)
             program.write_text(text)
             program.chmod(0o755)
             return subprocess.run(['ip', 'netns', 'exec', NETNS, 'sh', '-c', f'mount -t tmpfs run /run && PATH={own}:$PATH exec "$@"', 'sh',
-                                   ROOT / 'scripts/port-prepare', *words], capture_output=True, text=True)
+                                   ROOT / 'scripts' / helper, *words], capture_output=True, text=True)
 
     late = '#!/bin/sh\n/sbin/ip link add late type veth peer name etal\nfor of in v1 late; do /sbin/ip addr add 192.0.2.7/24 dev $of; done\n'
-    done = with_program('udevadm', late, 'net_af_packet0,iface=v1', 'net_af_packet1,iface=late')
-    tap.equal(done.returncode, 6, 'a device that came late')
-    for device in 'v1', 'late':
-        tap.contains(done.stderr, f"'{device}' has an address: take that away first")
-        tap.contains(inside('ip', '-br', 'addr', 'show', 'dev', device), '192.0.2.7/24')
-    inside('ip', 'link', 'del', 'late')
-    inside('ip', 'addr', 'del', '192.0.2.7/24', 'dev', 'v1')
+    for helper, words, said in (('port-prepare', ('net_af_packet0,iface=v1', 'net_af_packet1,iface=late'), ('v1', 'late')),
+                                ('bridge-prepare', ('--bridge', 'cordon0', 'v1', 'late'), ('v1',))):  # which says the first only
+        done = with_program('udevadm', late, helper, *words)
+        tap.equal(done.returncode, 6, f'{helper}: a device that came late')
+        for device in said:
+            tap.contains(done.stderr, f"'{device}' has an address: take that away first")
+        for device in 'v1', 'late':
+            tap.contains(inside('ip', '-br', 'addr', 'show', 'dev', device), '192.0.2.7/24')
+        inside('ip', 'link', 'del', 'late')
+        inside('ip', 'addr', 'del', '192.0.2.7/24', 'dev', 'v1')
     silent = '#!/bin/sh\ncase $* in *addr*show*) exit 1 ;; esac\nexec /sbin/ip "$@"\n'
-    done = with_program('ip', silent, 'net_af_packet,iface=v1')
+    done = with_program('ip', silent, 'port-prepare', 'net_af_packet,iface=v1')
     tap.equal(done.returncode, 6, 'nothing to ask')
     tap.contains(done.stderr, "'v1' cannot be asked for its addresses")
     inside('nft', 'flush', 'ruleset')

@@ -153,7 +153,7 @@ static void must_have(struct bench *b, const char *name, const char *expected)
 	assert_string_equal(text, expected);
 }
 
-/* The same as is printed for each; all of them, or what was there stays. */
+/* The same as is printed for each; what cannot be written leaves what was there, or it says so. */
 static void test_write_args(void **state)
 {
 	static const char *const whose[] = {"dp", "nft", "bridge", "port"};
