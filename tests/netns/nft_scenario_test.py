@@ -168,6 +168,10 @@ def ports():
     tap.equal(act('0000:ff:1f.7'), (6, f"port-prepare: no PCI device '0000:ff:1f.7'{REST}"), 'missing PCI device')
     for name in ('0000:ff:1f.7', r'a\cb'):  # a PCI address in the place of a name is no card to be taken from the kernel
         tap.equal(act(f'net_af_packet,iface={name}'), (6, f"port-prepare: no network device '{name}'{REST}"), 'no name of a device')
+    tap.equal(act('net_af_packet,iface='), (0, ''), 'no name')
+    done = subprocess.run([ROOT / 'scripts/port-prepare', '--netns', NETNS, b'net_af_packet,iface=\xe9'], capture_output=True,
+                          env=dict(os.environ, LC_ALL='C.UTF-8'))
+    tap.equal(done.returncode, 6, 'a name that is no text is not passed over')
     tap.equal(act('eth0:1'), (6, f"port-prepare: no network device 'eth0:1'{REST}"), 'an alias')
     inside('nft', 'delete', 'table', 'netdev', 'cordon_ports')
 
