@@ -228,6 +228,12 @@ def arguments(inst):
     return case
 
 
+def ended_without_a_word(scratch, write_args):
+    (scratch / 'cordond').write_text('#!/bin/sh\nexit 7\n')
+    (scratch / 'cordond').chmod(0o755)
+    return run(write_args, 'none', scratch / 'run', env=dict(os.environ, PATH=f'{scratch}:' + os.environ['PATH']))
+
+
 def told(notices):
     return {p.name: p.read_text().splitlines() for p in notices.iterdir() if p.stat().st_size}
 
@@ -258,6 +264,8 @@ def config_notice(inst):
             first, rest = told(scratch / 'run/notices')['config']
             tap.contains(first, 'config: cordond: cannot write the arguments to ')
             tap.equal(rest, 'nothing starts until it is repaired; then: systemctl restart cordon-args cordond', 'what to do')
+            done = ended_without_a_word(scratch, inst.prefix / 'libexec/cordon/write-args')
+            tap.equal((done.returncode, told(scratch / 'run/notices')['config'][0]), (7, 'config: cordond: ended by 7'), 'without a word')
             done, args = write_args(inst, scratch, GOOD, notices=True)
             tap.equal((done.returncode, done.stderr), (0, ''), 'repaired')
             tap.equal(told(scratch / 'run/notices'), {}, 'nothing is left')

@@ -169,7 +169,7 @@ def ports():
     inside('nft', 'delete', 'table', 'netdev', 'cordon_ports')
     inside('sysctl', '-qw', 'net.ipv6.conf.v1.disable_ipv6=0')
     # a PCI address in the place of a name is no card to be taken from the kernel; and what is no name is no way to a device past the checks
-    for name in ('0000:ff:1f.7', r'a\cb', 'v1/', '../net/v1', '..'):
+    for name in ('0000:ff:1f.7', r'a\cb', 'v1/', '../net/v1', '..', 'viface=v1'):
         tap.equal(act(f'net_af_packet,iface={name}'), (6, f"port-prepare: no network device '{name}'{REST}"), 'no name of a device')
     tap.equal(inside('sysctl', '-n', 'net.ipv6.conf.v1.disable_ipv6').strip(), '0', 'as it was')
     tap.equal(inside('nft', 'list', 'ruleset'), '', 'nobody is kept off')
