@@ -265,7 +265,7 @@ def config_notice(inst):
             tap.contains(first, 'config: cordond: cannot write the arguments to ')
             tap.equal(rest, 'nothing starts until it is repaired; then: systemctl restart cordon-args cordond', 'what to do')
             done = ended_without_a_word(scratch, inst.prefix / 'libexec/cordon/write-args')
-            tap.equal((done.returncode, told(scratch / 'run/notices')['config'][0]), (7, 'config: cordond: ended by 7'), 'without a word')
+            tap.equal((done.returncode, told(scratch / 'run/notices')['config'][0]), (7, 'config: cordond: ended with 7 and said nothing'), 'without a word')
             done, args = write_args(inst, scratch, GOOD, notices=True)
             tap.equal((done.returncode, done.stderr), (0, ''), 'repaired')
             tap.equal(told(scratch / 'run/notices'), {}, 'nothing is left')
