@@ -187,10 +187,7 @@ void config_port_read(void *object, const struct yaml_node *n, struct diags *d)
 
 /* --- kernel devices --------------------------------------------------------------------------- */
 
-static bool is_device_name(const char *text, size_t n)
-{
-	return n > 0 && n < NFT_DEVICE && strcspn(text, "/: ,=") >= n;
-}
+_Static_assert(DEVICE_NAME == NFT_DEVICE, "a name that is taken fits");
 
 bool config_port_device(const struct config_port *p, char device[NFT_DEVICE])
 {
@@ -204,7 +201,7 @@ bool config_port_device(const struct config_port *p, char device[NFT_DEVICE])
 	if (virtual && iface)
 		name = iface + strlen(",iface=");
 	n = strcspn(name, ",");
-	if (!kernel || (virtual && !iface) || (!virtual && name[n]) || !is_device_name(name, n))
+	if (!kernel || (virtual && !iface) || (!virtual && name[n]) || !device_string_is_name(name, n))
 		return false;
 	memset(device, 0, NFT_DEVICE);
 	memcpy(device, name, n);

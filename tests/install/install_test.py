@@ -391,7 +391,7 @@ def helper_notices(inst):
             words = scratch / 'words'
             for helper, part, bad, good, said in (
                     ('port-prepare', 'ports', '0000:ff:1f.7', 'net_null0', "no PCI device '0000:ff:1f.7'; what else is named is kept from the kernel, and its links are as they were"),
-                    ('port-prepare', 'ports', r'net_af_packet,iface=c-\cnone', '', r"no network device 'c-\cnone'; what else is named is kept from the kernel, and its links are as they were"),
+                    ('port-prepare', 'ports', r'net_af_packet,iface=c-\cnone', '', r"no network device 'c-\cnone' (such a name cannot be a port's); what else is named is kept from the kernel, and its links are as they were"),
                     ('bridge-prepare', 'bridge', '--bridge\nc-nosuch\nc-none', '', "no network device 'c-none'; nothing was changed")):
                 def act(*argv, code=6, notices=scratch / 'notices'):
                     done = run('env', f'CORDON_NOTICES={notices}', inst.prefix / 'libexec/cordon' / helper, *argv)

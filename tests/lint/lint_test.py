@@ -29,7 +29,7 @@ MAY_USE = {
 }
 # Libraries whose headers belong to one folder or file only.
 ONLY_IN = {
-    r'<rte_': ['dataplane/io/', 'tests/unit/io/removal_test'],
+    r'<rte_': ['dataplane/io/', 'tests/unit/io/removal_test', 'tests/unit/io/options_test'],
     r'<microhttpd\.h>': ['controlplane/api/', 'tests/'],
     r'<curl/': ['controlplane/api/'],
     r'<(libmnl|libnftnl)/': ['controlplane/nft/netlink', 'tests/nft/'],

@@ -169,8 +169,18 @@ def ports():
     inside('nft', 'delete', 'table', 'netdev', 'cordon_ports')
     inside('sysctl', '-qw', 'net.ipv6.conf.v1.disable_ipv6=0')
     # a PCI address in the place of a name is no card to be taken from the kernel; and what is no name is no way to a device past the checks
-    for name in ('', '0000:ff:1f.7', r'a\cb', 'v1/', '../net/v1', '..', 'viface=v1'):
-        tap.equal(act(f'net_af_packet,iface={name}'), (6, f"port-prepare: no network device '{name}'{REST}"), 'no name of a device')
+    inside('ip', 'link', 'add', 'v?', 'type', 'veth', 'peer', 'name', r'v\c')
+    for name in ('', r'v\c', 'v?', '[v1]', 'v1/', '../net/v1', '..'):
+        tap.equal(act(f'net_af_packet,iface={name}'), (6, f"port-prepare: no network device '{name}' (such a name cannot be a port's){REST}"), 'no name of a port')
+    inside('ip', 'link', 'del', 'v?')
+    tap.equal(act('net_af_packet,iface=0000:ff:1f.7'), (6, f"port-prepare: no network device '0000:ff:1f.7'{REST}"), 'a PCI address for a name')
+    # of these DPDK opens v1
+    for option in ('=iface=v1', 'qpairs=1=iface=v1', 'iface=viface=v1', 'iface=x=', 'rx_iface_in=x=iface=v1'):
+        tap.equal(act(f'net_af_packet0,{option},qdisc_bypass=0'), (6, f"port-prepare: no network device '{option}' (such a name cannot be a port's){REST}"), 'an option with two =')
+    # a card is a card, whatever else is written, and a path of a guest's is none
+    tap.equal(act('0000:ff:1f.7,iface=v1'), (6, f"port-prepare: no PCI device '0000:ff:1f.7'{REST}"), 'a card')
+    tap.equal(act('0000:ff:1f.7 .')[0], 6, 'two words in one')
+    tap.equal(act('vhost:/run/iface=v1'), (0, ''), "a guest's")
     tap.equal(inside('sysctl', '-n', 'net.ipv6.conf.v1.disable_ipv6').strip(), '0', 'as it was')
     tap.equal(inside('nft', 'list', 'ruleset'), '', 'nobody is kept off')
     done = subprocess.run([ROOT / 'scripts/port-prepare', '--netns', NETNS, b'net_af_packet,iface=\xe9'], capture_output=True,
@@ -317,6 +327,15 @@ def in_use_unseen():
             tap.contains(inside('ip', '-br', 'addr', 'show', 'dev', device), '192.0.2.7/24')
         inside('ip', 'link', 'del', 'late')
         inside('ip', 'addr', 'del', '192.0.2.7/24', 'dev', 'v1')
+    # one that comes after all were waited for, when the addresses have been read
+    after = '#!/bin/sh\n/sbin/ip "$@"\ncase $* in *addr*show*) /sbin/ip link add late type veth peer name etal; /sbin/ip addr add 192.0.2.7/24 dev late ;; esac\n'
+    for helper, words in (('port-prepare', ('v1', 'late')), ('bridge-prepare', ('--bridge', 'cordon0', 'v1', 'late'))):
+        done = with_program('ip', after, helper, *words)
+        tap.equal(done.returncode, 6, f'{helper}: a device that came too late')
+        tap.contains(done.stderr, "no network device 'late'")
+        if subprocess.run(['ip', '-n', NETNS, 'link', 'show', 'dev', 'late'], capture_output=True).returncode == 0:
+            tap.contains(inside('ip', '-br', 'addr', 'show', 'dev', 'late'), '192.0.2.7/24')
+            inside('ip', 'link', 'del', 'late')
     silent = '#!/bin/sh\ncase $* in *addr*show*) exit 1 ;; esac\nexec /sbin/ip "$@"\n'
     done = with_program('ip', silent, 'port-prepare', 'net_af_packet,iface=v1')
     tap.equal(done.returncode, 6, 'nothing to ask')

@@ -18,8 +18,18 @@ static void test_taken(void **state)
 		const char *device;
 		bool pci;
 	} cases[] = {
-		{"0000:03:00.0", true},      {"0001:af:1f.7,rx_burst=1", true},   {"net_null", false},
-		{"net_tap0,iface=t", false}, {"net_af_packet,iface=eth0", false}, {"vhost:/run/lan1", false},
+		{"0000:03:00.0", true},
+		{"0001:af:1f.7,rx_burst=1", true},
+		{"net_null", false},
+		{"net_tap0,iface=t", false},
+		{"net_af_packet,iface=eth0", false},
+		{"vhost:/run/lan1", false},
+		{"net_af_xdp0,iface=-d,,queue_count=1", false},
+		{"net_af_packet0,iface=fifteen.bytes.i", false},
+		{"net_pcap0,rx_iface=v1,rx_iface=v2,tx_iface=v1", false},
+		{"net_pcap0,rx_pcap=/tmp/iface,infinite_rx=1", false},
+		{"net_tap0,remote=a,persist", false},
+		{"0000:03:00.0,representor=[0,1]", true},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -30,7 +40,8 @@ static void test_taken(void **state)
 
 static void test_refused(void **state)
 {
-	static const char whole[] = "in full and in lower case", other[] = "it is neither";
+	static const char whole[] = "in full and in lower case", other[] = "it is neither",
+			  one[] = "with one `=`", name[] = "a network device's name", twice[] = "twice";
 	static const struct {
 		const char *device, *says;
 	} cases[] = {
@@ -52,6 +63,25 @@ static void test_refused(void **state)
 		{"vhost", other},
 		{"vhost:lan1", "absolute"},
 		{"net_vhost,iface=/a", "is written vhost:PATH"},
+		{"net_af_packet0,=iface=v1", one},
+		{"net_af_packet0,qpairs=1=iface=v1", one},
+		{"net_af_xdp0,iface=v1,x=iface=v2", one},
+		{"net_af_packet0,iface=viface=v1", one},
+		{"net_af_packet0,iface=v1=", one},
+		{"net_null,=", one},
+		{"net_af_packet0,iface=", name},
+		{"net_af_packet0,iface=,qpairs=1", name},
+		{"net_af_packet0,iface=sixteen.bytes.xx", name},
+		{"net_af_packet0,iface=v1/", name},
+		{"net_af_packet0,iface=0000:00:1f.0", name},
+		{"net_af_packet0,iface=v*", name},
+		{"net_af_packet0,iface=v?", name},
+		{"net_af_packet0,iface=[v1]", name},
+		{"net_af_packet0,iface=v\\1", name},
+		{"net_af_packet0,iface=v 1", name},
+		{"net_pcap0,rx_iface=v1,tx_iface=", name},
+		{"net_pcap0,rx_iface_in=v:1", name},
+		{"net_af_packet0,iface=v1,iface=v2", twice},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -64,11 +94,17 @@ static void test_refused(void **state)
 	}
 }
 
+static void test_options_of_a_card(void **state)
+{
+	assert_non_null(strstr(device_string_wrong("0000:03:00.0,a=1=iface=v1"), "with one `=`"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_taken),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_options_of_a_card),
 	};
 
 	return cmocka_run_group_tests_name("device string", tests, NULL, NULL);

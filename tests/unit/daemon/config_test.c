@@ -297,6 +297,8 @@ static const struct {
 	{DEVICE("engine: dpdk\n", "eth1"), 3, 65, "write net_af_packet,iface=NAME"},
 	{DEVICE("engine: dpdk\n", "52:54:00:00:00:01"), 3, 65, "neither a PCI address (0000:03:00.0) nor"},
 	{DEVICE("engine: dpdk\n", "00:03.0"), 3, 65, "`00:03.0`: a PCI address is written in full"},
+	{DEVICE("engine: dpdk\n", "net_af_packet0,=iface=eth1"), 3, 65, "with one `=`"},
+	{DEVICE("engine: dpdk\n", "net_af_xdp0,iface=a/b"), 3, 65, "cannot be a network device's name"},
 	{DEVICE("engine: nft\n", "net_af_packet0"), 3, 65, "needs a port"},
 	{DEVICE("engine: nft\n", "net_af_xdp0,iface=averyverylongname"), 3, 65, "needs a port"},
 	{"gateway: gw1\nengine: nft\nports:\n"
