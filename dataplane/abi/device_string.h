@@ -14,7 +14,7 @@
 bool device_string_is_pci(const char *device);
 
 /* Could the first n bytes be the name of a network device that is a port? Not all that the kernel takes:
- * nothing that a shell, systemd-networkd or DPDK would take for more than a name. */
+ * nothing that shells, nftables, systemd-networkd or DPDK would take for anything else. */
 bool device_string_is_name(const char *text, size_t n);
 
 /* What is wrong with it, and what to write instead; NULL: nothing. */

@@ -21,14 +21,14 @@ static void test_taken(void **state)
 		{"0000:03:00.0", true},
 		{"0001:af:1f.7,rx_burst=1", true},
 		{"net_null", false},
-		{"net_tap0,iface=t", false},
+		{"net_pcap0,iface=t", false},
 		{"net_af_packet,iface=eth0", false},
 		{"vhost:/run/lan1", false},
 		{"net_af_xdp0,iface=-d,,queue_count=1", false},
 		{"net_af_packet0,iface=fifteen.bytes.i", false},
 		{"net_pcap0,rx_iface=v1,rx_iface=v2,tx_iface=v1", false},
 		{"net_pcap0,rx_pcap=/tmp/iface,infinite_rx=1", false},
-		{"net_tap0,remote=a,persist", false},
+		{"net_ring,nodeaction=a:0:CREATE", false},
 		{"0000:03:00.0,representor=[0,1]", true},
 	};
 
@@ -41,7 +41,8 @@ static void test_taken(void **state)
 static void test_refused(void **state)
 {
 	static const char whole[] = "in full and in lower case", other[] = "it is neither",
-			  one[] = "with one `=`", name[] = "a network device's name", twice[] = "twice";
+			  driver[] = "are taken", one[] = "with one `=`", name[] = "a port's name",
+			  twice[] = "twice";
 	static const struct {
 		const char *device, *says;
 	} cases[] = {
@@ -82,6 +83,24 @@ static void test_refused(void **state)
 		{"net_pcap0,rx_iface=v1,tx_iface=", name},
 		{"net_pcap0,rx_iface_in=v:1", name},
 		{"net_af_packet0,iface=v1,iface=v2", twice},
+		{"net_af_packet0,x/bus=vdev", one},
+		{"net_null0,x/class=eth", one},
+		{"net_null0,/", one},
+		{"net_af_packet0,iface=..", name},
+		{"net_af_packet0,iface=v1]", name},
+		{"net_af_packet0,iface=v1)", name},
+		{"net_af_packet0,iface=v\t1", name},
+		{"net_af_packet0,iface=v;1", name},
+		{"net_af_packet0,iface=\xc3\xa9", name},
+		{"net_failsafe0,dev(net_af_packet0,iface=v1,x=1)", driver},
+		{"net_failsafe0,exec(true)", driver},
+		{"net_tap0,remote=v1", driver},
+		{"net_virtio_user0,path=/dev/vhost-net", driver},
+		{"net_vdev_netvsc0,iface=v1", driver},
+		{"net_nullx", driver},
+		{"net_null/bus=vdev", driver},
+		{"net_null=1", driver},
+		{"net_", driver},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -97,6 +116,9 @@ static void test_refused(void **state)
 static void test_options_of_a_card(void **state)
 {
 	assert_non_null(strstr(device_string_wrong("0000:03:00.0,a=1=iface=v1"), "with one `=`"));
+	assert_non_null(
+		strstr(device_string_wrong("0000:03:00.0,x/bus=pci,addr=0000:04:00.0"), "without `/`"));
+	assert_non_null(strstr(device_string_wrong("0000:03:00.0,iface=eth0"), "a card has no"));
 }
 
 int main(void)

@@ -11,7 +11,10 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <rte_bus_vdev.h>
+#include <rte_devargs.h>
 #include <rte_kvargs.h>
+#include <rte_log.h>
 
 #include "device_string.h"
 #include "netdev.h"
@@ -36,13 +39,29 @@ static int is_claimed(const char *key, const char *value, void *data)
 	return 0;
 }
 
+/* DPDK's newer way to write devices: what begins after a `/` by `bus=` or `class=` decides which one it is.
+ */
+static void is_one_layer(const char *device)
+{
+	struct rte_devargs devargs = {0};
+
+	rte_devargs_parse(&devargs, device);
+	if (devargs.bus_str || devargs.cls_str)
+		fail_msg("DPDK takes %s for more than an option", device);
+	free(devargs.data);
+}
+
 static void test_as_dpdk_reads_it(void **state)
 {
-	static const char *const tokens[] = {"iface", "iface=", ",iface=", "v1", "v2", "x",
-					     "=",     ",",      ",x=",     "[",  "]",  "rx_"};
+	static const char *const tokens[] = {
+		"iface", "iface=",   ",iface=", "v1",    "v2",      "x",          "=",
+		",",     ",x=",      "[",       "]",     "rx_",     "/bus=vdev",  "/class=eth",
+		"name=", "bus=vdev", "/",       ",a=/x", "driver=", "/,bus=vdev", "bus=",
+	};
 	unsigned taken = 0, opened_count = 0;
 	struct rng rng = {.state = 20};
 
+	rte_log_set_global_level(RTE_LOG_EMERG); /* what it cannot parse is no news */
 	for (unsigned i = 0; i < STRINGS; i++) {
 		char device[256] = "net_af_packet0,";
 
@@ -54,12 +73,14 @@ static void test_as_dpdk_reads_it(void **state)
 		struct rte_kvargs *options = rte_kvargs_parse(strchr(device, ',') + 1, NULL);
 
 		taken++;
+		is_one_layer(device);
 		netdev_of(device, opened.claimed);
 		if (options)
 			rte_kvargs_process(options, "iface", is_claimed, &opened);
 		rte_kvargs_free(options);
 		opened_count += opened.count;
 	}
+	assert_true(rte_vdev_uninit("net_none") < 0); /* so its bus is linked */
 	assert_true(taken > STRINGS / 100);
 	assert_true(opened_count > STRINGS / 1000);
 }
