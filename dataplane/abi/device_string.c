@@ -38,7 +38,7 @@ static bool looks_like_pci(const char *device)
 
 bool device_string_is_name(const char *text, size_t n)
 {
-	return n > 0 && n < DEVICE_NAME && strspn(text, NAME) >= n && text[0] != '.';
+	return n > 0 && n < DEVICE_NAME && strspn(text, NAME) >= n && !strchr(".-", text[0]);
 }
 
 static bool ends_with(const char *text, size_t n, const char *end)
@@ -50,14 +50,17 @@ static bool ends_with(const char *text, size_t n, const char *end)
 
 /* Of n bytes, of which name are its name. DPDK takes for an option's name what stands before the last `=`,
  * and what begins after a `/` for another device: what it could read otherwise than we do is not handed to
- * it. */
+ * it; nor, of its virtual devices, an option without a value, by which they end. A card's may be a piece of a
+ * list. */
 static const char *option_wrong(const char *option, size_t n, size_t name, bool pci)
 {
 	const char *value = option + name + 1;
 
-	if (!name || memchr(option, '/', name) || (name < n && memchr(value, '=', n - name - 1)))
+	if (name == n && pci)
+		return memchr(option, '/', n) ? "an option has no `/` in its name" : NULL;
+	if (!name || name == n || memchr(option, '/', name) || memchr(value, '=', n - name - 1))
 		return "an option is written NAME=VALUE, with one `=`, without `/` in NAME";
-	if (name == n || (!ends_with(option, name, "iface") && !ends_with(option, name, "iface_in")))
+	if (!ends_with(option, name, "iface") && !ends_with(option, name, "iface_in"))
 		return NULL;
 	if (pci)
 		return "a card has no `iface=`";
@@ -91,8 +94,7 @@ static const char *options_wrong(const char *option, bool pci)
  * than one device, or run commands. */
 static bool is_driver(const char *device)
 {
-	static const char *const drivers[] = {"net_af_xdp", "net_af_packet", "net_pcap", "net_null",
-					      "net_ring"};
+	static const char *const drivers[] = {"net_af_xdp", "net_af_packet", "net_pcap", "net_null"};
 
 	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
 		size_t n = strlen(drivers[i]);
@@ -115,8 +117,8 @@ const char *device_string_wrong(const char *device)
 	if (device_string_is_pci(device) || is_driver(device))
 		return options_wrong(device + strcspn(device, ","), device_string_is_pci(device));
 	if (!strncmp(device, "net_", 4))
-		return "of DPDK's virtual devices only net_af_xdp, net_af_packet, net_pcap, net_null and "
-		       "net_ring are taken";
+		return "of DPDK's virtual devices only net_af_xdp, net_af_packet, net_pcap and net_null "
+		       "are taken";
 	if (looks_like_pci(device))
 		return "a PCI address is written in full and in lower case, such as 0000:03:00.0";
 	return "it is neither a PCI address (0000:03:00.0) nor a DPDK device (net_...) nor vhost:PATH; "

@@ -58,6 +58,16 @@ def bad_words():
     refused(['v1:vid=4'], 6, 'is not DEVICE')
     refused(['--up'], 6, 'no bridge')
     tap.equal(links(), before, 'devices')
+    # somebody else's, by whatever name
+    inside('ip', 'link', 'add', 'br+0', 'type', 'bridge')
+    inside('ip', 'link', 'property', 'add', 'dev', 'br+0', 'altname', 'another')
+    for name in 'br+0', 'another':
+        for words, said in ((['--down'], 'was not made by bridge-prepare'), (['--stop'], 'was not made by bridge-prepare'), (['v1'], 'there is a device')):
+            done = subprocess.run([ROOT / 'scripts/bridge-prepare', '--netns', NETNS, '--bridge', name, *words], capture_output=True, text=True)
+            tap.equal(done.returncode, 6, f'{name} {words}')
+            tap.contains(done.stderr, said)
+    inside('ip', 'link', 'del', 'br+0')
+    tap.equal(links(), before, 'devices')
 
 
 def made_and_undone():
@@ -170,7 +180,7 @@ def ports():
     inside('sysctl', '-qw', 'net.ipv6.conf.v1.disable_ipv6=0')
     # a PCI address in the place of a name is no card to be taken from the kernel; and what is no name is no way to a device past the checks
     inside('ip', 'link', 'add', 'v?', 'type', 'veth', 'peer', 'name', r'v\c')
-    for name in ('', r'v\c', 'v?', '[v1]', 'v1/', '../net/v1', '..', 'eth0:1', '0000:ff:1f.7'):
+    for name in ('', '-d', r'v\c', 'v?', '[v1]', 'v1/', '../net/v1', '..', 'eth0:1', '0000:ff:1f.7'):
         tap.equal(act(f'net_af_packet,iface={name}'), (6, f"port-prepare: no network device '{name}' (such a name cannot be a port's){REST}"), 'no name of a port')
     inside('ip', 'link', 'del', 'v?')
     # of these DPDK opens v1
@@ -326,7 +336,7 @@ def in_use_unseen():
         inside('ip', 'link', 'del', 'late')
         inside('ip', 'addr', 'del', '192.0.2.7/24', 'dev', 'v1')
     # one that comes after all were waited for, when the addresses have been read
-    after = '#!/bin/sh\n/sbin/ip "$@"\ncase $* in *addr*show*) /sbin/ip link add late type veth peer name etal; /sbin/ip addr add 192.0.2.7/24 dev late ;; esac\n'
+    after = '#!/bin/sh\n/sbin/ip "$@" || exit\ncase $* in *addr*show*) /sbin/ip link add late type veth peer name etal; /sbin/ip addr add 192.0.2.7/24 dev late ;; esac\n'
     for helper, words in (('port-prepare', ('v1', 'late')), ('bridge-prepare', ('--bridge', 'cordon0', 'v1', 'late'))):
         done = with_program('ip', after, helper, *words)
         tap.equal(done.returncode, 6, f'{helper}: a device that came too late')

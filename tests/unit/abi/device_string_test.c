@@ -24,11 +24,10 @@ static void test_taken(void **state)
 		{"net_pcap0,iface=t", false},
 		{"net_af_packet,iface=eth0", false},
 		{"vhost:/run/lan1", false},
-		{"net_af_xdp0,iface=-d,,queue_count=1", false},
+		{"net_af_xdp0,iface=d-._D9,,queue_count=1", false},
 		{"net_af_packet0,iface=fifteen.bytes.i", false},
 		{"net_pcap0,rx_iface=v1,rx_iface=v2,tx_iface=v1", false},
 		{"net_pcap0,rx_pcap=/tmp/iface,infinite_rx=1", false},
-		{"net_ring,nodeaction=a:0:CREATE", false},
 		{"0000:03:00.0,representor=[0,1]", true},
 	};
 
@@ -86,7 +85,11 @@ static void test_refused(void **state)
 		{"net_af_packet0,x/bus=vdev", one},
 		{"net_null0,x/class=eth", one},
 		{"net_null0,/", one},
+		{"net_null0,no-rx", one},
+		{"net_af_packet0,iface", one},
+		{"net_af_xdp0,iface=v1,queue_count", one},
 		{"net_af_packet0,iface=..", name},
+		{"net_af_packet0,iface=-d", name},
 		{"net_af_packet0,iface=v1]", name},
 		{"net_af_packet0,iface=v1)", name},
 		{"net_af_packet0,iface=v\t1", name},
@@ -94,6 +97,7 @@ static void test_refused(void **state)
 		{"net_af_packet0,iface=\xc3\xa9", name},
 		{"net_failsafe0,dev(net_af_packet0,iface=v1,x=1)", driver},
 		{"net_failsafe0,exec(true)", driver},
+		{"net_ring0,internal=0x10", driver},
 		{"net_tap0,remote=v1", driver},
 		{"net_virtio_user0,path=/dev/vhost-net", driver},
 		{"net_vdev_netvsc0,iface=v1", driver},
@@ -118,6 +122,7 @@ static void test_options_of_a_card(void **state)
 	assert_non_null(strstr(device_string_wrong("0000:03:00.0,a=1=iface=v1"), "with one `=`"));
 	assert_non_null(
 		strstr(device_string_wrong("0000:03:00.0,x/bus=pci,addr=0000:04:00.0"), "without `/`"));
+	assert_non_null(strstr(device_string_wrong("0000:03:00.0,x/y"), "no `/`"));
 	assert_non_null(strstr(device_string_wrong("0000:03:00.0,iface=eth0"), "a card has no"));
 }
 

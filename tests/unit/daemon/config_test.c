@@ -298,7 +298,7 @@ static const struct {
 	{DEVICE("engine: dpdk\n", "52:54:00:00:00:01"), 3, 65, "neither a PCI address (0000:03:00.0) nor"},
 	{DEVICE("engine: dpdk\n", "00:03.0"), 3, 65, "`00:03.0`: a PCI address is written in full"},
 	{DEVICE("engine: dpdk\n", "net_af_packet0,=iface=eth1"), 3, 65, "with one `=`"},
-	{DEVICE("engine: dpdk\n", "net_failsafe0,exec(true)"), 3, 65, "net_null and net_ring are taken"},
+	{DEVICE("engine: dpdk\n", "net_failsafe0,exec(true)"), 3, 65, "net_pcap and net_null are taken"},
 	{DEVICE("engine: dpdk\n", "net_af_xdp0,iface=a/b"), 3, 65, "cannot be a port's name"},
 	{DEVICE("engine: nft\n", "net_af_packet0"), 3, 65, "needs a port"},
 	{DEVICE("engine: nft\n", "net_af_xdp0,iface=averyverylongname"), 3, 65, "needs a port"},

@@ -34,7 +34,7 @@ static void test_names(void **state)
 		{"net_af_xdp7,iface=veth2,force_copy=1", "net_af_xdp7",
 		 "net_af_xdp7,iface=veth2,force_copy=1", "net_af_xdp", "veth2", false},
 		{"net_null", "net_null3", "net_null3", "net_null", "", false},
-		{"net_ring", "net_ring3", "net_ring3", "net_ring", "", false},
+		{"net_pcap12", "net_pcap12", "net_pcap12", "net_pcap", "", false},
 		{"0000:03:00.0", "0000:03:00.0", "0000:03:00.0", "pci", "", true},
 		{"0000:0a:00.1,rx_burst=1", "0000:0a:00.1", "0000:0a:00.1,rx_burst=1", "pci", "", true},
 	};

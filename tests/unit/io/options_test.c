@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <rte_bus_vdev.h>
 #include <rte_devargs.h>
 #include <rte_kvargs.h>
 #include <rte_log.h>
@@ -33,9 +32,10 @@ static int is_claimed(const char *key, const char *value, void *data)
 {
 	struct opened *opened = data;
 
-	if (value && strcmp(value, opened->claimed))
-		fail_msg("of %s DPDK opens '%s', and we claim '%s'", opened->device, value, opened->claimed);
-	opened->count += value != NULL;
+	if (!value || strcmp(value, opened->claimed))
+		fail_msg("of %s DPDK opens '%s', and we claim '%s'", opened->device, value ? value : "",
+			 opened->claimed);
+	opened->count++;
 	return 0;
 }
 
@@ -80,7 +80,6 @@ static void test_as_dpdk_reads_it(void **state)
 		rte_kvargs_free(options);
 		opened_count += opened.count;
 	}
-	assert_true(rte_vdev_uninit("net_none") < 0); /* so its bus is linked */
 	assert_true(taken > STRINGS / 100);
 	assert_true(opened_count > STRINGS / 1000);
 }

@@ -264,7 +264,7 @@ static void test_start_failures(void **state)
 		{"name=a,role=access,vlan=1,side=inside,device=net_af_packet,iface=cordon-none", 6,
 		 "no interface cordon-none"},
 		{"name=a,role=access,vlan=1,side=inside,device=net_nonsense", 6,
-		 "net_null and net_ring are taken"},
+		 "net_pcap and net_null are taken"},
 		{"name=a,role=access,vlan=1,side=inside,device=net_null,nonsense=1", 6,
 		 "port a (net_null0,nonsense=1): cannot open"},
 		{"name=a,role=access,vlan=1,side=inside,device=eth0", 6, "neither a PCI address"},
