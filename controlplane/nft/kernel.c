@@ -282,12 +282,12 @@ static bool close_all(struct kernel *k, struct refusal *why)
 		return false;
 	k->state = KERNEL_CLOSED;
 	k->box = k->closed->box;
+	records_use(k->world.records, NULL, &version);
+	records_bindings(k->world.records, NULL, 0);
 	blob_free(&k->program);
 	bound_free(k->bound);
 	k->bound = NULL;
 	k->sweep_due = false;
-	records_use(k->world.records, NULL, &version);
-	records_bindings(k->world.records, NULL, 0);
 	set_edge(k);
 	return true;
 }

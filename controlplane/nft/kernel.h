@@ -22,7 +22,7 @@
 
 struct kernel;
 
-/* Borrowed; outlives the kernel. */
+/* Borrowed; used by every call but kernel_close(). */
 struct kernel_world {
 	const struct args *args;
 	struct nl *nl;
@@ -41,7 +41,7 @@ typedef void kernel_gone_fn(void *ctx, const struct dp_binding *b);
 
 /* Adopts what is in the kernel, or loads the closed program. NULL with the reason in `error`. */
 struct kernel *kernel_open(const struct kernel_world *world, char *error, size_t room);
-/* The kernel keeps what it has. */
+/* The kernel keeps what it has. After records_close(), which reads the program. */
 void kernel_close(struct kernel *k);
 
 bool kernel_prepare(struct kernel *k, int fd, struct refusal *why);

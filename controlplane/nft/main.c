@@ -100,8 +100,8 @@ static bool start_up(struct process *p, char *error)
 static void shut_down(struct process *p)
 {
 	ctl_close(p->ctl);
+	records_close(p->records); /* reads the kernel's program to the end */
 	kernel_close(p->kernel);
-	records_close(p->records);
 	if (p->nl)
 		nl_close(p->nl);
 	if (p->lock >= 0)

@@ -37,8 +37,8 @@ uint64_t records_instance(const struct records *r);
  * so that the first message of the new version is not lost. */
 void records_expect(struct records *r, const struct nft_program *program, const struct nft_version *version);
 /* What is in force now: the program, and the version under which the kernel has it. `program` is borrowed
- * until the next call; NULL: everything is denied. Marks of the last versions stay understood. Sessions are
- * decided again by a sweep. */
+ * until the next call has come back, or records_close(); NULL: everything is denied. Marks of the last
+ * versions stay understood. Sessions are decided again by a sweep. */
 void records_use(struct records *r, const struct nft_program *program, const struct nft_version *version);
 
 /* One binding, also DP_BINDING_GONE: sessions of the address are decided again if that says another thing. */

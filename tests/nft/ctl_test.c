@@ -4,7 +4,11 @@
  * peer that lies gets, and what passes between two hosts of the bridge meanwhile. As root, in a network
  * namespace of the test's own.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -423,6 +430,80 @@ static void test_killed_then_other_ports(void **state)
 	close(fd);
 }
 
+static void open_sessions(void)
+{
+	const struct sockaddr_in to = {AF_INET, htons(9), {inet_addr("10.0.0.2")}, {0}};
+
+	for (;;) {
+		const int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+		sendto(s, "x", 1, 0, (const struct sockaddr *)&to, sizeof(to));
+		close(s);
+	}
+}
+
+/* The first host opens a session with each datagram to the second, until its process is killed or a minute is
+ * over. */
+static pid_t flood(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", hosts[0]);
+	const int space = open(path, O_RDONLY | O_CLOEXEC);
+	const pid_t pid = fork();
+
+	assert_true(space >= 0 && pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		alarm(60);
+		if (!setns(space, CLONE_NEWNET))
+			open_sessions();
+		_exit(1);
+	}
+	close(space);
+	return pid;
+}
+
+static bool sessions_come(struct fixture *f, int fd)
+{
+	struct ring_file ring;
+
+	assert_int_equal(ring_open(&ring, hello_of(fd).ring_path, false), 0);
+	const uint64_t n = ring_worker(&ring, 0)->counters.sessions;
+	ring_close(&ring);
+	return n > 500;
+}
+
+/* Stopped, and told to deny all, while events of new sessions are on their way: those that were decided by
+ * what goes meanwhile. */
+static void test_ended_amid_sessions(void **state)
+{
+	struct fixture *f = *state;
+	int fd = rig_connect(&f->rig);
+	struct ring_file ring;
+
+	make_policy(f, UDP, 0);
+	for (int i = 0; i < 6; i++) {
+		put_in_force(f, fd);
+		assert_int_equal(ring_open(&ring, hello_of(fd).ring_path, false), 0);
+		const pid_t sender = flood();
+		assert_true(until(sessions_come, f, fd));
+		if (i % 2) {
+			expect_ok(rig_ask(fd, rig_request(DP_DENY_ALL), -1, NULL));
+			assert_int_equal(hello_of(fd).generation, 0);
+		}
+		assert_int_equal(rig_end(&f->rig, SIGTERM), 0);
+		kill(sender, SIGKILL);
+		waitpid(sender, NULL, 0);
+		assert_int_equal(ring.header->state, RING_CLOSED);
+		ring_close(&ring);
+		close(fd);
+		rig_start(&f->rig, process_arguments);
+		fd = rig_connect(&f->rig);
+	}
+	close(fd);
+}
+
 static bool is_shut(struct fixture *f, int fd)
 {
 	return !ping();
@@ -605,6 +686,7 @@ int main(int argc, char *argv[])
 		T(test_lease),
 		T(test_killed),
 		T(test_killed_then_other_ports),
+		T(test_ended_amid_sessions),
 		T(test_schedule),
 		T(test_drift),
 		T(test_no_drift),
