@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Count the cases of a meson test run from its testlog.json: prints `passed failed skipped`, names the bad ones and what they said.
+"""Count the cases of a meson test run from its testlog.json: prints `passed failed skipped` and a line with the name of each
+bad one; what the bad ones said goes to standard error.
 
 Each TAP line is a case. A program that died, timed out, exited badly or ran fewer cases than it planned counts as a
 failure even if all its lines say ok. A skip counts as one only if tests/skips.txt gives its reason.
@@ -64,6 +65,7 @@ def comments(program):
 def main(log, skip_list):
     skips = known_skips(skip_list)
     total = {'ok': 0, 'bad': 0, 'skip': 0}
+    bad = []
     with open(log, encoding='utf-8') as programs:
         for program in map(json.loads, programs):
             said = comments(program)
@@ -79,7 +81,10 @@ def main(log, skip_list):
                 elif state == 'bad':
                     print(f'failed: {name}', *said.get(case, [])[-SAID:], sep='\n    ', file=sys.stderr)
                 total[state] += 1
+                if state == 'bad':
+                    bad.append(name)
     print(total['ok'], total['bad'], total['skip'])
+    print(*bad, sep='\n')
 
 
 main(*sys.argv[1:])

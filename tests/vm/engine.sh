@@ -41,8 +41,8 @@ answers() {
 	for number in $(seq $attempts); do cat /tmp/attempt.$number; done
 	attempts=0 waited=
 }
-# what a server says back, if it does
-speaks() { [ "$(echo hello | ip netns exec "h$1" $busybox/timeout 2 $busybox/nc -w 1 "$2" "$3" 2>/dev/null)" = hello ]; }
+# what a server says back, if it does; with SECONDS, for one that will: the machine may be slow
+speaks() { [ "$(echo hello | ip netns exec "h$1" $busybox/timeout "${4:-2}" $busybox/nc -w "${4:-1}" "$2" "$3" 2>/dev/null)" = hello ]; } # NUMBER ADDRESS PORT [SECONDS]
 tcp() { speaks "$@" && echo "h$1 talks to $2:$3" || echo "h$1 gets nothing of $2:$3"; } # NUMBER ADDRESS PORT
 serves() { ip netns exec "h$1" $busybox/nc -ll -p "$2" -e cat & }
 
@@ -112,8 +112,15 @@ ip netns exec h1 $busybox/nc 10.20.0.11 443 </talk >/heard &
 exec 3>/talk
 echo before >&3
 touch /going
+# A ping's packet is sent once, so one that is dropped stays lost however long is waited for it; a dropped SYN is sent again, and counted.
+syns_again() { ip netns exec h1 $busybox/awk '$1 == "TcpExt:" { if (column) print $column; for (i = 1; i <= NF; i++) if ($i == "TCPSynRetrans") column = i }' /proc/net/netstat; }
+again=$(syns_again)
+passes() { "$@" || echo "no: $* after $(cut -d ' ' -f 1 /proc/uptime) s"; }
 while [ -e /going ]; do
-	reaches 1 10.20.0.11 && reaches 1 fd00:20::11 && speaks 1 10.20.0.11 443 && echo yes || echo no
+	passes reaches 1 10.20.0.11 9
+	passes reaches 1 fd00:20::11 9
+	passes speaks 1 10.20.0.11 443 9
+	echo yes
 done >/allowed &
 allowed=$!
 while [ -e /going ]; do
@@ -137,6 +144,7 @@ until_true grep -q after /heard
 exec 3>&-
 echo "the connection: $(tr '\n' ' ' </heard)"
 echo "what is allowed: $(sort -u /allowed | tr '\n' ' ')"
+echo "SYNs sent again: $(($(syns_again) - again))"
 echo "what is denied: $(sort -u /denied | tr '\n' ' ')"
 enough || echo "too little was tried: $(wc -l </allowed), $(wc -l </denied)"
 

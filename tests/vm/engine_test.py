@@ -111,7 +111,7 @@ tap.run([
     ('each decision and each end has its record: who, whom, by which rule', recorded),
     ('cordon-nft killed, started, stopped, started: it adopts what is there, and traffic does not notice',
      found('restarted under traffic', ['adopted 2 times', 'the connection: before after ', 'what is allowed: yes ',
-                                       'what is denied: no '])),
+                                       'SYNs sent again: 0', 'what is denied: no '])),
     ('without cordond: the same tables; then cordond takes over, and addresses are learnt', found('adopted alone', [
         'the tables are the same', *PASSES, 'h1 talks to 10.20.0.11:443', 'h1 reaches 10.20.0.11', 'h1 does not reach 10.20.0.31'])),
     ('killed while it loads: one policy or the other', found('killed while it loads', [
