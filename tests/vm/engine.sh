@@ -27,7 +27,7 @@ bound() { # ADDRESS...: the kernel's tables know them all
 	done
 }
 says() { for address in 10.20.0.254 fd00:20::fe; do ip netns exec "h$1" ping -c1 -W0.2 $address; done; } # nobody answers
-reaches() { ip netns exec "h$1" ping -c1 -W"${3:-1}" "$2" >/dev/null; }
+reaches() { ip netns exec "h$1" ping -c1 -W"${3:-3}" "$2" >/dev/null; }
 pings() { reaches "$1" "$2" && echo "h$1 reaches $2" || echo "h$1 does not reach $2"; }
 # Attempts side by side, since what is denied waits; what comes of them is printed in order by `answers`.
 attempts=0
@@ -41,8 +41,8 @@ answers() {
 	for number in $(seq $attempts); do cat /tmp/attempt.$number; done
 	attempts=0 waited=
 }
-# what a server says back, if it does; with SECONDS, for one that will: the machine may be slow
-speaks() { [ "$(echo hello | ip netns exec "h$1" $busybox/timeout "${4:-2}" $busybox/nc -w "${4:-1}" "$2" "$3" 2>/dev/null)" = hello ]; } # NUMBER ADDRESS PORT [SECONDS]
+# what a server says back, if it does
+speaks() { [ "$(echo hello | ip netns exec "h$1" $busybox/timeout $((${4:-2} + 2)) $busybox/nc -w "${4:-2}" "$2" "$3" 2>/dev/null)" = hello ]; } # NUMBER ADDRESS PORT [SECONDS]
 tcp() { speaks "$@" && echo "h$1 talks to $2:$3" || echo "h$1 gets nothing of $2:$3"; } # NUMBER ADDRESS PORT
 serves() { ip netns exec "h$1" $busybox/nc -ll -p "$2" -e cat & }
 
