@@ -279,15 +279,8 @@ static void watch_links(struct ctl *c)
 			continue;
 		o.port.up = atomic_load_explicit(&port->up, memory_order_relaxed);
 		log_info("port %s is %s", port->name, o.port.up ? "up" : "down");
-		if (worker_order(c->world.worker, &o) == -ETIMEDOUT)
-			c->world.publisher->stuck = true;
+		worker_order(c->world.worker, &o);
 	}
-}
-
-static void watch_removals(struct ctl *c)
-{
-	if (removal_see_to(c->world.ports, c->world.worker) == -ETIMEDOUT)
-		c->world.publisher->stuck = true;
 }
 
 /* The service manager hears from us only while the worker works, too: it is the worker that forwards. */
@@ -348,7 +341,7 @@ static void dispatch(struct ctl *c, const struct epoll_event *event)
 		on_peer_readable(c);
 }
 
-int ctl_run(struct ctl *c)
+void ctl_run(struct ctl *c)
 {
 	struct epoll_event events[8];
 
@@ -359,11 +352,8 @@ int ctl_run(struct ctl *c)
 			dispatch(c, &events[i]);
 		pass_events(c);
 		each_second(c);
-		watch_removals(c);
-		if (c->world.publisher->stuck)
-			return -ETIMEDOUT;
+		removal_see_to(c->world.ports, c->world.worker);
 	}
-	return 0;
 }
 
 static int watch(int epoll, int fd)

@@ -31,6 +31,6 @@ struct ctl;
 
 /* Signals must be blocked by the caller. NULL with the reason in `error`. */
 struct ctl *ctl_open(const struct ctl_world *world, char *error, size_t room);
-/* Until a signal asks to stop, or safe mode is over: 0. -ETIMEDOUT: a worker hangs. */
-int ctl_run(struct ctl *c);
+/* Until a signal asks to stop, or safe mode is over. */
+void ctl_run(struct ctl *c);
 void ctl_close(struct ctl *c);

@@ -334,10 +334,7 @@ static void stop_worker(struct dataplane *dp)
 {
 	struct order stop = {.kind = ORDER_STOP};
 
-	if (worker_order(dp->worker, &stop) == -ETIMEDOUT) {
-		log_error("the worker hangs");
-		_exit(EXIT_START); /* it holds our memory */
-	}
+	worker_order(dp->worker, &stop);
 	worker_join(dp->worker);
 }
 
@@ -358,7 +355,7 @@ static void shut_down(struct dataplane *dp)
 	ports_close(&dp->ports);
 	if (dp->eal)
 		eal_stop(&dp->args);
-	ring_close(&dp->ring);
+	/* The ring stays mapped: DPDK's telemetry has a thread that reads it and is not waited for. */
 }
 
 static int run(struct dataplane *dp)
@@ -378,9 +375,7 @@ static int run(struct dataplane *dp)
 			 dp->ports.n == 1 ? "" : "s", dp->ring.header->instance,
 			 dp->args.tap ? ", tap mode" : "", dp->args.no_huge ? ", without huge pages" : "");
 		notify("READY=1");
-		code = ctl_run(dp->ctl);
-		if (code)
-			log_error("the worker does not answer");
+		ctl_run(dp->ctl);
 	}
 	shut_down(dp);
 	if (!code)

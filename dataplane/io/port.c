@@ -40,6 +40,8 @@ int ports_plan(struct ports *p, const struct args *a, char *error, size_t room)
 	uint32_t longest = RTE_MBUF_DEFAULT_DATAROOM;
 
 	*p = (struct ports){.n = a->n_ports, .mbufs = MBUFS_BASE, .probe = -1};
+	for (uint32_t i = 0; i < p->n; i++)
+		p->port[i].claim = -1;
 	for (uint32_t i = 0; i < p->n; i++) {
 		struct port *port = &p->port[i];
 		int code = device_plan(&port->device, &a->port[i], i, error, room);
@@ -48,7 +50,6 @@ int ports_plan(struct ports *p, const struct args *a, char *error, size_t room)
 			return code;
 		memcpy(port->name, a->port[i].name, sizeof(port->name));
 		memcpy(port->driver, port->device.driver, sizeof(port->driver));
-		port->claim = -1;
 		p->mbufs += port->device.mbufs;
 		if (port->device.frame_room > longest)
 			longest = port->device.frame_room;

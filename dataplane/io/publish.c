@@ -31,8 +31,6 @@ static bool give_order(struct publisher *p, struct order *o, struct refusal *why
 {
 	int code = worker_order(p->worker, o);
 
-	if (code == -ETIMEDOUT)
-		p->stuck = true;
 	return code ? refuse(why, -code, "the worker refused: %s", strerror(-code)) : true;
 }
 
@@ -135,8 +133,7 @@ bool publish_commit(struct publisher *p, int fd, uint32_t generation, struct ref
 				  .publish = {p->prepared.bytes, generation, snapshot_bindings(h), h->count}};
 		ok = switch_to(p, &o, &p->prepared, why);
 	}
-	if (!p->stuck) /* else the worker may still be reading it */
-		blob_free(&snapshot);
+	blob_free(&snapshot);
 	return ok;
 }
 
@@ -155,8 +152,6 @@ bool publish_bind(struct publisher *p, const struct dp_binding *bindings, uint32
 	if (!ports_exist(p, bindings, n))
 		return refuse(why, EINVAL, "a binding names a port that does not exist");
 	int code = worker_order(p->worker, &o);
-	if (code == -ETIMEDOUT)
-		p->stuck = true;
 	return code ? refuse(why, -code, "%u of %u bindings were taken: %s", o.bind.n, n, strerror(-code))
 		    : true;
 }
@@ -186,11 +181,9 @@ bool publish_probe(struct publisher *p, int fd, struct dp_probes *probes, struct
 		struct order o = {.kind = ORDER_PROBE, .probe = {probes, frames.bytes, frames.size}};
 		int code = worker_order(p->worker, &o);
 
-		p->stuck |= code == -ETIMEDOUT;
 		ok = code ? refuse(why, -code, "%s", probe_error(code)) : true;
 	}
-	if (!p->stuck) /* else the worker may still be reading it */
-		blob_free(&frames);
+	blob_free(&frames);
 	return ok;
 }
 
@@ -226,8 +219,7 @@ bool publish_dump_bindings(struct publisher *p, int *fd, uint32_t *count, struct
 	if (ok)
 		ok = seal(fd, "bindings", o.dump.out, o.dump.n * sizeof(*o.dump.out), why);
 	*count = o.dump.n;
-	if (!p->stuck)
-		free(o.dump.out);
+	free(o.dump.out);
 	return ok;
 }
 

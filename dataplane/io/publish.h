@@ -20,7 +20,6 @@ struct publisher {
 	bool tap;
 	struct blob in_force, prepared;
 	_Atomic uint32_t generation; /* 0: deny-all */
-	bool stuck;                  /* a worker does not answer: the process has to end */
 };
 
 /* Why something was refused; what is in force stays. */

@@ -9,5 +9,5 @@
 #include "port.h"
 #include "worker.h"
 
-/* Ports that are to leave do. 0, or -ETIMEDOUT: the worker hangs, so nothing was closed. */
-int removal_see_to(struct ports *p, struct worker *w);
+/* Ports that are to leave do. */
+void removal_see_to(struct ports *p, struct worker *w);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -15,16 +16,19 @@
 #include <rte_ring_elem.h>
 
 #include "lane.h"
+#include "log.h"
 
-#define TICK_BUSY    8u /* table slots per turn while frames arrive */
-#define TICK_IDLE    512u
-#define DUMP_STEP    256u /* bindings per turn */
-#define IDLE_POLLS   1000u
-#define NAP_FIRST_NS 100000u
-#define NAP_LAST_NS  1000000u
-#define ORDERS       64u
-#define EVENTS       4096u
-#define ORDER_WAIT_S 10
+#define TICK_BUSY     8u /* table slots per turn while frames arrive */
+#define TICK_IDLE     512u
+#define DUMP_STEP     256u /* bindings per turn */
+#define IDLE_POLLS    1000u
+#define NAP_FIRST_NS  100000u
+#define NAP_LAST_NS   1000000u
+#define ORDERS        64u
+#define EVENTS        4096u
+#define ORDER_WAIT_NS 10000000000ull
+#define LATE_NS       1000000000ull
+#define EXIT_HANGS    6
 
 struct worker {
 	struct engine *engine;
@@ -298,18 +302,32 @@ void worker_join(struct worker *w)
 	rte_eal_wait_lcore(w->lcore);
 }
 
+/* It holds an order of ours, and memory that the order names: nothing of that may go or change while it runs.
+ */
+static _Noreturn void hangs(void)
+{
+	log_error("the worker does not answer: ending at once");
+	_exit(EXIT_HANGS);
+}
+
 int worker_order(struct worker *w, struct order *o)
 {
 	static const struct timespec pause = {.tv_nsec = 50000};
-	uint64_t give_up = clock_mono_ns(w->clock) + ORDER_WAIT_S * 1000000000ull;
+	uint64_t give_up = clock_mono_ns(w->clock) + ORDER_WAIT_NS;
+	bool late = false;
 
 	o->result = 0;
 	atomic_store_explicit(&o->done, false, memory_order_relaxed);
 	if (rte_ring_sp_enqueue(w->orders, o))
 		return -ENOBUFS;
 	while (!atomic_load_explicit(&o->done, memory_order_acquire)) {
-		if (clock_mono_ns(w->clock) > give_up)
-			return -ETIMEDOUT;
+		if (clock_mono_ns(w->clock) > give_up) {
+			if (late)
+				hangs();
+			/* A process that was frozen is late by the clock alone. */
+			late = true;
+			give_up = clock_mono_ns(w->clock) + LATE_NS;
+		}
 		nanosleep(&pause, NULL);
 	}
 	return o->result;

@@ -71,8 +71,8 @@ void worker_preload(struct worker *w, const struct order *publish);
 int worker_start(struct worker *w, unsigned lcore);
 void worker_join(struct worker *w);
 
-/* Control thread: waits until the order was carried out. 0, the order's result, or -ETIMEDOUT: the worker
- * hangs and still holds the order, so the process has to end. */
+/* Control thread: waits until the order was carried out. 0 or the order's result. A worker that hangs still
+ * holds the order, so then the process ends. */
 int worker_order(struct worker *w, struct order *o);
 /* Control thread: the oldest events, at most `max`; how many. */
 uint32_t worker_events(struct worker *w, struct dp_endpoint *out, uint32_t max);
