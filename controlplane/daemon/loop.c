@@ -24,19 +24,26 @@ struct loop {
 
 static int on_engine(sd_event_source *s, int fd, uint32_t revents, void *userdata);
 
-/* Connections come and go inside the daemon; watch those there are. */
+/* Connections come and go inside the daemon; watch those there are. One may have the descriptor that another
+ * had, so all that is over is dropped first. */
 static void watch_engines(struct loop *l)
 {
+	for (size_t i = 0; i < l->d->n_links; i++) {
+		const struct dp *dp = l->d->links[i].dp;
+		struct watch *w = &l->watch[i];
+
+		if (w->source && (dp_fd(dp) < 0 || w->connection != dp_connection(dp)))
+			w->source = sd_event_source_disable_unref(w->source);
+	}
 	for (size_t i = 0; i < l->d->n_links; i++) {
 		struct dp *dp = l->d->links[i].dp;
 		struct watch *w = &l->watch[i];
 		int fd = dp_fd(dp);
 
-		if (fd >= 0 && w->source && w->connection == dp_connection(dp))
+		if (w->source || fd < 0)
 			continue;
-		w->source = sd_event_source_disable_unref(w->source);
 		w->connection = dp_connection(dp);
-		if (fd >= 0 && sd_event_add_io(l->event, &w->source, fd, EPOLLIN, on_engine, l) < 0)
+		if (sd_event_add_io(l->event, &w->source, fd, EPOLLIN, on_engine, l) < 0)
 			w->source = NULL;
 	}
 }

@@ -256,18 +256,15 @@ static int stage(struct reader *r, uint32_t max, uint32_t *n)
 	return error;
 }
 
-/* The account outlives the file: it goes on as one of those without a file. */
-static int retire(struct reader *r, struct ring_source *src)
+/* The account outlives the file: it goes on as one of those without a file. Without memory for that all are
+ * read from the store again. */
+static void retire(struct reader *r, struct ring_source *src)
 {
-	for (uint32_t w = 0; w < src->file.n_workers; w++) {
-		int error = add_orphan(r, src->instance, w, &src->workers[w].stored);
-
-		if (error)
-			return error;
-	}
+	for (uint32_t w = 0; w < src->file.n_workers; w++)
+		if (add_orphan(r, src->instance, w, &src->workers[w].stored))
+			r->looked = false;
 	unlink(src->path);
 	source_free(src);
-	return 0;
 }
 
 static int commit(struct reader *r)
@@ -287,9 +284,7 @@ static int commit(struct reader *r)
 			continue;
 		}
 		*at = src->next;
-		error = retire(r, src);
-		if (error)
-			return error;
+		retire(r, src);
 	}
 	return 0;
 }

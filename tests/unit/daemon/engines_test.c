@@ -303,13 +303,32 @@ static void test_drift_is_told(void **state)
 	rig_stop(&r);
 }
 
+static const struct dp_endpoint new_host = {.addr = {10, 0, 10, 1},
+					    .mac = {2, 0, 0, 0, 0, 1},
+					    .domain = 10,
+					    .family = 4,
+					    .kind = DP_ENDPOINT_NEW};
+
+/* The last that the dataplane saw before it died: the kernel, which takes over, knows it too. */
+static void test_last_words(void **state)
+{
+	struct rig r;
+
+	start(&r, "fail: nft\n");
+	must_commit(&r, policy_one);
+	link_endpoint(&r.d, &new_host);
+	testdp_stop(r.dp);
+	r.dp = NULL;
+	for (int i = 0; i < 10; i++)
+		rig_turn(&r);
+	assert_false(dp_connected(r.d.links[0].dp));
+	assert_int_equal(testdp_held(r.nft), 1);
+	rig_stop(&r);
+}
+
 static void test_drift_of_bindings(void **state)
 {
-	struct dp_endpoint host = {.addr = {10, 0, 10, 1},
-				   .mac = {2, 0, 0, 0, 0, 1},
-				   .domain = 10,
-				   .family = 4,
-				   .kind = DP_ENDPOINT_NEW};
+	struct dp_endpoint host = new_host;
 	struct rig r;
 
 	start(&r, "fail: nft\n");
@@ -752,6 +771,7 @@ int main(void)
 		cmocka_unit_test(test_gateway_rules),
 		cmocka_unit_test(test_callers_known_by_prefix),
 		cmocka_unit_test(test_takeovers_are_told),
+		cmocka_unit_test(test_last_words),
 		cmocka_unit_test(test_verify),
 		cmocka_unit_test(test_live_cases),
 		cmocka_unit_test(test_live_finds_a_wrong_engine),
