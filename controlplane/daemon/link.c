@@ -133,15 +133,6 @@ enum daemon_clock daemon_clock(const struct daemon *d)
 	return CLOCK_UNKNOWN;
 }
 
-/* What it said last is known here, and by the others from the next tick on; it will be told all when it is
- * back. */
-static void forget_batch(struct daemon *d)
-{
-	for (size_t i = 1; i < d->n_links && d->keep.n_batch > 0; i++)
-		d->links[i].resync = true;
-	d->keep.n_batch = 0;
-}
-
 static void lost(struct daemon *d, struct link *l)
 {
 	/* an engine that gave no reason was not the one that failed */
@@ -155,7 +146,7 @@ static void lost(struct daemon *d, struct link *l)
 	dp_disconnect(l->dp);
 	l->equal = false;
 	if (l == daemon_primary(d))
-		forget_batch(d);
+		link_flush(d); /* what it said last is for those who stand by */
 	l->next_try_ms = mono_now_ms() + l->backoff_ms;
 	l->backoff_ms = l->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : l->backoff_ms * 2;
 }

@@ -36,7 +36,7 @@ struct reader {
 	char run_dir[STORE_PATH_MAX];
 	struct ring_source *sources; /* dead ones first after sort_sources() */
 	struct orphan *orphans;
-	size_t n_orphans;
+	size_t n_orphans, room_for_orphans;
 	bool looked; /* the directory was read once, and the store's accounts */
 	bool storing;
 	char note[160]; /* what is wrong without being an error: a file that is not a ring, a ring that lies
@@ -178,26 +178,42 @@ static struct orphan *find_orphan(const struct reader *r, const char *instance, 
 	return NULL;
 }
 
-static int add_orphan(struct reader *r, const char *instance, uint32_t worker, const struct account *a)
+static int make_room(struct reader *r, size_t more)
 {
-	struct orphan *more = realloc(r->orphans, (r->n_orphans + 1) * sizeof(*more));
+	const size_t want = r->n_orphans + more;
+	struct orphan *at;
 
-	if (!more)
+	if (want <= r->room_for_orphans)
+		return 0;
+	at = realloc(r->orphans, want * sizeof(*at));
+	if (!at)
 		return -ENOMEM;
-	r->orphans = more;
-	more += r->n_orphans++;
-	*more = (struct orphan){.worker = worker, .account = *a, .open = !a->closed};
-	snprintf(more->instance, sizeof(more->instance), "%s", instance);
+	r->orphans = at;
+	r->room_for_orphans = want;
 	return 0;
+}
+
+/* There is room for it. */
+static void add_orphan(struct reader *r, const char *instance, uint32_t worker, const struct account *a)
+{
+	struct orphan *o = &r->orphans[r->n_orphans++];
+
+	*o = (struct orphan){.worker = worker, .account = *a, .open = !a->closed};
+	snprintf(o->instance, sizeof(o->instance), "%s", instance);
 }
 
 static int load_orphan(void *ctx, const char *instance, uint32_t worker, const struct account *a)
 {
 	struct reader *r = ctx;
 
+	int error;
+
 	if (same_instance(r, instance) || find_orphan(r, instance, worker))
 		return 0;
-	return add_orphan(r, instance, worker, a);
+	error = make_room(r, 1);
+	if (!error)
+		add_orphan(r, instance, worker, a);
+	return error;
 }
 
 static int prepare_sources(struct reader *r)
@@ -213,7 +229,7 @@ static int prepare_sources(struct reader *r)
 		return error;
 	free(r->orphans);
 	r->orphans = NULL;
-	r->n_orphans = 0;
+	r->n_orphans = r->room_for_orphans = 0;
 	error = ledger_load_accounts(r->store, NULL, load_orphan, r);
 	r->looked = !error;
 	return error;
@@ -247,22 +263,33 @@ static void orphans_committed(struct reader *r)
 
 /* --- the pass ------------------------------------------------------------------------------------------ */
 
+/* For what `retire` leaves: after the commit nothing may fail any more. */
+static int make_room_for_all(struct reader *r)
+{
+	size_t workers = 0;
+
+	for (const struct ring_source *src = r->sources; src; src = src->next)
+		workers += src->file.n_workers;
+	return make_room(r, workers);
+}
+
 static int stage(struct reader *r, uint32_t max, uint32_t *n)
 {
-	int error = stage_orphans(r);
+	int error = make_room_for_all(r);
+
+	if (!error)
+		error = stage_orphans(r);
 
 	for (struct ring_source *src = r->sources; src && !error; src = src->next)
 		error = source_stage(src, &r->ledger, max, n);
 	return error;
 }
 
-/* The account outlives the file: it goes on as one of those without a file. Without memory for that all are
- * read from the store again. */
+/* The account outlives the file: it goes on as one of those without a file. */
 static void retire(struct reader *r, struct ring_source *src)
 {
 	for (uint32_t w = 0; w < src->file.n_workers; w++)
-		if (add_orphan(r, src->instance, w, &src->workers[w].stored))
-			r->looked = false;
+		add_orphan(r, src->instance, w, &src->workers[w].stored);
 	unlink(src->path);
 	source_free(src);
 }

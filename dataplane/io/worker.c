@@ -26,7 +26,7 @@
 #define NAP_LAST_NS   1000000u
 #define ORDERS        64u
 #define EVENTS        4096u
-#define ORDER_WAIT_NS 10000000000ull
+#define ORDER_WAIT_NS 7000000000ull /* with all else below cordon-dp.service's WatchdogSec */
 #define LATE_NS       1000000000ull
 #define EXIT_HANGS    6
 

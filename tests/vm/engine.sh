@@ -124,7 +124,7 @@ while [ -e /going ]; do
 done >/allowed &
 allowed=$!
 while [ -e /going ]; do
-	reaches 1 10.20.0.31 0.3 || reaches 1 fd00:20::31 0.3 || speaks 2 10.20.0.21 22 && echo yes || echo no
+	reaches 1 10.20.0.31 0.3 || reaches 1 fd00:20::31 0.3 || speaks 2 10.20.0.21 22 1 && echo yes || echo no
 done >/denied &
 denied=$!
 for signal in KILL TERM; do

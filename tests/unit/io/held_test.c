@@ -21,7 +21,7 @@
 
 #include "daemon_rig.h"
 
-#define ORDER_WAIT_S 10 /* as worker.c says */
+#define ORDER_WAIT_S 7 /* as worker.c says */
 
 static pid_t held; /* a thread that ends while it is held is not gone before it is waited for */
 
@@ -143,7 +143,7 @@ static void test_late(void **state)
 	assert_int_equal(kill(r->pid, SIGSTOP), 0);
 	pause_ms(ORDER_WAIT_S * 1000 + 500);
 	assert_int_equal(kill(r->pid, SIGCONT), 0);
-	pause_ms(200);
+	pause_ms(50);
 	assert_int_equal(ptrace(PTRACE_DETACH, held, NULL, NULL), 0);
 	held = 0;
 	assert_true(rig_receive(fd, &answer, NULL));
