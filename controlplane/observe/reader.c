@@ -205,7 +205,6 @@ static void add_orphan(struct reader *r, const char *instance, uint32_t worker, 
 static int load_orphan(void *ctx, const char *instance, uint32_t worker, const struct account *a)
 {
 	struct reader *r = ctx;
-
 	int error;
 
 	if (same_instance(r, instance) || find_orphan(r, instance, worker))

@@ -18,17 +18,19 @@
 #include "lane.h"
 #include "log.h"
 
-#define TICK_BUSY     8u /* table slots per turn while frames arrive */
-#define TICK_IDLE     512u
-#define DUMP_STEP     256u /* bindings per turn */
-#define IDLE_POLLS    1000u
-#define NAP_FIRST_NS  100000u
-#define NAP_LAST_NS   1000000u
-#define ORDERS        64u
-#define EVENTS        4096u
-#define ORDER_WAIT_NS 7000000000ull /* with all else below cordon-dp.service's WatchdogSec */
+#define TICK_BUSY    8u /* table slots per turn while frames arrive */
+#define TICK_IDLE    512u
+#define DUMP_STEP    256u /* bindings per turn */
+#define IDLE_POLLS   1000u
+#define NAP_FIRST_NS 100000u
+#define NAP_LAST_NS  1000000u
+#define ORDERS       64u
+#define EVENTS       4096u
+/* Both, and a second between two signs of life, are below WatchdogSec of cordon-dp.service: it would end us
+ * without a word of why. */
+#define ORDER_WAIT_NS 7000000000ull
 #define LATE_NS       1000000000ull
-#define EXIT_HANGS    6
+#define EXIT_HANGS    6 /* as for a start that fails: cordon-dp(8) */
 
 struct worker {
 	struct engine *engine;

@@ -484,8 +484,8 @@ static void test_ended_amid_sessions(void **state)
 
 	make_policy(f, UDP, 0);
 	for (int i = 0; i < 16; i++) {
-		space_run("conntrack -F >/dev/null 2>&1"); /* what the round before left would be taken for
-							      this one's */
+		/* what the round before left would be taken for this one's */
+		space_run("conntrack -F >/dev/null 2>&1");
 		put_in_force(f, fd);
 		assert_int_equal(ring_open(&ring, hello_of(fd).ring_path, false), 0);
 		const pid_t sender = flood();

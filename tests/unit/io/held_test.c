@@ -4,6 +4,7 @@
  * order and what it names, so the process ends before either can go; one that was only late answers.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -144,6 +146,8 @@ static void test_late(void **state)
 	pause_ms(ORDER_WAIT_S * 1000 + 500);
 	assert_int_equal(kill(r->pid, SIGCONT), 0);
 	pause_ms(50);
+	assert_int_equal(recv(fd, &answer, sizeof(answer), MSG_DONTWAIT), -1); /* still waited for */
+	assert_int_equal(errno, EAGAIN);
 	assert_int_equal(ptrace(PTRACE_DETACH, held, NULL, NULL), 0);
 	held = 0;
 	assert_true(rig_receive(fd, &answer, NULL));
